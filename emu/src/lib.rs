@@ -1,0 +1,1 @@
+//! The machine: vCPU, memory, nodes, cluster, virtual-time engine.

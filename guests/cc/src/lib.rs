@@ -1,0 +1,1 @@
+//! kettle-cc as a library.

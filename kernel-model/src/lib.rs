@@ -1,0 +1,2 @@
+//! The modelled Popcorn Linux kernel of one node.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The kernel message layer of Popcorn Linux (kmsg).
+#![forbid(unsafe_code)]
