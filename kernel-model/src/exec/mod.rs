@@ -1,0 +1,351 @@
+//! The deterministic virtual-time executor of one node: kernel threads and user tasks as async functions.
+//!
+//! A ready thread sits on the run queue of one vCPU; polling it is running it, and what it charges moves that vCPU's clock. An action of
+//! the node is either an event (a timer or a message, at its time) or one poll. [`Executor::next_action`] says when the next one
+//! happens and [`Executor::step`] performs it, always the earliest first, so that a run depends on nothing but the inputs.
+//!
+//! A poll of a user task runs one quantum of guest code. A message that arrives meanwhile is seen at the next action: where a quantum
+//! ends depends on the task's own history only, never on the engine's windows.
+//!
+//! Two classes share a vCPU: kernel threads go before user tasks (as a waking kernel thread preempts a user task under CFS, which has
+//! seen it sleep), user tasks share it round robin in time slices. Left out: priorities, nice, affinity masks, NUMA.
+
+mod completion;
+mod run_queue;
+mod rwsem;
+mod thread;
+mod wait_queue;
+mod workqueue;
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use msglayer::{SimDuration, SimTime};
+
+pub use completion::Completion;
+pub use rwsem::{RwSem, RwSemReadGuard, RwSemWriteGuard};
+pub use thread::{ThreadClass, ThreadInfo, ThreadState, WaitRecord, Wake};
+pub use wait_queue::WaitQueue;
+pub use workqueue::Workqueue;
+
+use crate::ids::{CpuId, ThreadId};
+use run_queue::RunQueue;
+use thread::Thread;
+
+/// What a timer or an arrival does when its time has come.
+type EventAction = Box<dyn FnOnce(&Executor)>;
+
+struct Event {
+    action: EventAction,
+    background: bool,
+}
+
+/// The executor of one node.
+pub struct Executor {
+    threads: RefCell<BTreeMap<ThreadId, Thread>>,
+    queues: RefCell<Vec<RunQueue>>,
+    /// Keyed by time, then a rank given by who made the event, then order of creation.
+    events: RefCell<BTreeMap<(SimTime, u64, u64), Event>>,
+    next_thread: Cell<u64>,
+    next_seq: Cell<u64>,
+    clock: Cell<SimTime>,
+    current: Cell<Option<(ThreadId, CpuId)>>,
+    /// Set by a poll that stopped only because its quantum is over.
+    yielded: Cell<Option<Yield>>,
+    context_switch: SimDuration,
+    time_slice: SimDuration,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Yield {
+    Quantum,
+    Cpu,
+}
+
+impl Executor {
+    /// An executor with `cpus` vCPUs. `context_switch` is charged when a vCPU changes threads; a user task keeps its vCPU for
+    /// `time_slice` when others want it too.
+    pub fn new(cpus: u16, context_switch: SimDuration, time_slice: SimDuration) -> Self {
+        Self {
+            threads: RefCell::default(),
+            queues: RefCell::new((0..cpus).map(|_| RunQueue::default()).collect()),
+            events: RefCell::default(),
+            next_thread: Cell::new(1),
+            next_seq: Cell::new(0),
+            clock: Cell::new(SimTime::ZERO),
+            current: Cell::new(None),
+            yielded: Cell::new(None),
+            context_switch,
+            time_slice,
+        }
+    }
+
+    /// The time of the running action: the clock of the vCPU that polls, or the time of the event.
+    pub fn now(&self) -> SimTime {
+        self.clock.get()
+    }
+
+    /// Spends virtual time on the running vCPU.
+    pub fn charge(&self, span: SimDuration) {
+        self.clock.set(self.clock.get() + span);
+    }
+
+    /// The running thread. Panics outside a poll: only kernel code of a thread may ask.
+    pub fn current(&self) -> ThreadId {
+        self.current.get().expect("no thread is running").0
+    }
+
+    /// The vCPU of the running thread. Panics outside a poll.
+    pub fn current_cpu(&self) -> CpuId {
+        self.current.get().expect("no thread is running").1
+    }
+
+    /// Starts a thread; it is ready now. It goes to the vCPU with the fewest threads, lowest number first.
+    pub fn spawn(&self, name: impl Into<String>, class: ThreadClass, future: impl Future<Output = ()> + 'static) -> ThreadId {
+        let id = ThreadId(self.next_thread.replace(self.next_thread.get() + 1));
+        let cpu = self.least_loaded();
+        let thread = Thread::new(name.into(), class, cpu, Box::pin(future));
+        self.threads.borrow_mut().insert(id, thread);
+        self.make_ready(id, Wake::Woken);
+        id
+    }
+
+    /// Blocks the running thread until it is woken or interrupted. Spurious wake-ups are possible: callers check their condition again.
+    pub async fn block(&self, record: WaitRecord) -> Wake {
+        let mut record = Some(record);
+        poll_fn(|_| match record.take() {
+            Some(record) => {
+                self.set_blocked(record);
+                Poll::Pending
+            }
+            None => Poll::Ready(self.take_wake()),
+        })
+        .await
+    }
+
+    /// As [`Executor::block`], at most for `timeout`.
+    ///
+    /// A `background` timer does not keep a run alive: when only such timers are left anywhere, nothing will ever happen again.
+    pub async fn block_timeout(&self, record: WaitRecord, timeout: SimDuration, background: bool) -> Wake {
+        let id = self.current();
+        let key = self.add_event(self.now() + timeout, TIMER_RANK, background, move |exec| {
+            exec.make_ready(id, Wake::TimedOut);
+        });
+        let wake = self.block(record).await;
+        self.events.borrow_mut().remove(&key);
+        wake
+    }
+
+    /// Sleeps for `span` (K52's msleep, and nanosleep's core when interruptible).
+    pub async fn sleep(&self, span: SimDuration, record: WaitRecord) -> Wake {
+        let deadline = self.now() + span;
+        loop {
+            let left = deadline.saturating_since(self.now());
+            if left == SimDuration::ZERO {
+                return Wake::TimedOut;
+            }
+            match self.block_timeout(record.clone(), left, false).await {
+                Wake::TimedOut => return Wake::TimedOut,
+                Wake::Interrupted => return Wake::Interrupted,
+                Wake::Woken => {}
+            }
+        }
+    }
+
+    /// Lets the other ready threads of this vCPU go first (schedule(), sched_yield(2)).
+    pub async fn schedule(&self) {
+        self.pause(Yield::Cpu).await;
+    }
+
+    /// Ends a poll at the end of a quantum; the thread stays first in its class until its time slice is over.
+    pub async fn end_quantum(&self) {
+        self.pause(Yield::Quantum).await;
+    }
+
+    async fn pause(&self, why: Yield) {
+        let mut first = true;
+        poll_fn(|_| {
+            if std::mem::take(&mut first) {
+                self.yielded.set(Some(why));
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
+        })
+        .await;
+    }
+
+    /// Wakes a blocked thread; nothing if it is not blocked.
+    pub fn wake(&self, id: ThreadId) {
+        self.make_ready(id, Wake::Woken);
+    }
+
+    /// Wakes a thread out of an interruptible wait (a signal came); other waits go on.
+    pub fn interrupt(&self, id: ThreadId) {
+        let interruptible = match self.threads.borrow().get(&id).map(|t| &t.state) {
+            Some(ThreadState::Blocked(record)) => record.interruptible,
+            _ => false,
+        };
+        if interruptible {
+            self.make_ready(id, Wake::Interrupted);
+        }
+    }
+
+    /// Plans `action` for `at`. Events of one time go by `rank`, then in the order they were planned.
+    pub fn at(&self, at: SimTime, rank: u64, action: impl FnOnce(&Executor) + 'static) {
+        self.add_event(at, rank, false, action);
+    }
+
+    /// When the next action of this node happens; `None` when nothing is left. The flag is true when nothing but background timers is left.
+    pub fn next_action(&self) -> Option<(SimTime, bool)> {
+        let poll = self.next_poll().map(|(time, _)| time);
+        let events = self.events.borrow();
+        let event = events.first_key_value().map(|(key, _)| key.0);
+        let next = match (poll, event) {
+            (Some(a), Some(b)) => a.min(b),
+            (a, b) => a.or(b)?,
+        };
+        let idle = poll.is_none() && events.values().all(|e| e.background);
+        Some((next, idle))
+    }
+
+    /// Performs the next action. Returns false when there was none.
+    pub fn step(&self) -> bool {
+        let poll = self.next_poll();
+        let event = self.events.borrow().first_key_value().map(|(key, _)| *key);
+        match (poll, event) {
+            (None, None) => return false,
+            (Some((at, cpu)), Some(key)) if at < key.0 => self.run_cpu(cpu, at),
+            (Some((at, cpu)), None) => self.run_cpu(cpu, at),
+            (_, Some(key)) => {
+                let event = self.events.borrow_mut().remove(&key).expect("just seen");
+                self.clock.set(key.0);
+                (event.action)(self);
+            }
+        }
+        true
+    }
+
+    /// All live threads, in order of creation: what the debugger and the deadlock report show.
+    pub fn threads(&self) -> Vec<ThreadInfo> {
+        self.threads.borrow().iter().map(|(id, t)| t.info(*id)).collect()
+    }
+
+    /// Whether a thread has not finished yet.
+    pub fn is_alive(&self, id: ThreadId) -> bool {
+        self.threads.borrow().contains_key(&id)
+    }
+
+    fn add_event(
+        &self,
+        at: SimTime,
+        rank: u64,
+        background: bool,
+        action: impl FnOnce(&Executor) + 'static,
+    ) -> (SimTime, u64, u64) {
+        let key = (at, rank, self.seq());
+        self.events.borrow_mut().insert(key, Event { action: Box::new(action), background });
+        key
+    }
+
+    fn seq(&self) -> u64 {
+        self.next_seq.replace(self.next_seq.get() + 1)
+    }
+
+    fn least_loaded(&self) -> CpuId {
+        let threads = self.threads.borrow();
+        let mut load = vec![0_u32; self.queues.borrow().len()];
+        for thread in threads.values() {
+            load[usize::from(thread.cpu.0)] += 1;
+        }
+        let best = (0..load.len()).min_by_key(|cpu| (load[*cpu], *cpu)).unwrap_or(0);
+        CpuId(u16::try_from(best).expect("CPU numbers are u16"))
+    }
+
+    fn set_blocked(&self, mut record: WaitRecord) {
+        record.since = self.now();
+        let id = self.current();
+        let mut threads = self.threads.borrow_mut();
+        threads.get_mut(&id).expect("the current thread is alive").state = ThreadState::Blocked(record);
+    }
+
+    fn take_wake(&self) -> Wake {
+        let id = self.current();
+        self.threads.borrow_mut().get_mut(&id).expect("the current thread is alive").wake
+    }
+
+    fn make_ready(&self, id: ThreadId, wake: Wake) {
+        let mut threads = self.threads.borrow_mut();
+        let Some(thread) = threads.get_mut(&id) else { return };
+        if !matches!(thread.state, ThreadState::New | ThreadState::Blocked(_)) {
+            return;
+        }
+        thread.state = ThreadState::Ready;
+        thread.wake = wake;
+        let mut queues = self.queues.borrow_mut();
+        let now = self.now();
+        // select_idle_sibling, reduced: the last vCPU if it is idle now, else the lowest idle one, else the last one.
+        let idle = |cpu: &CpuId| queues[usize::from(cpu.0)].is_idle(now);
+        if !idle(&thread.cpu)
+            && let Some(cpu) = (0..queues.len()).map(|n| CpuId(n as u16)).find(idle)
+        {
+            thread.cpu = cpu;
+        }
+        queues[usize::from(thread.cpu.0)].push(thread.class, id, now, self.seq());
+    }
+
+    fn next_poll(&self) -> Option<(SimTime, CpuId)> {
+        let queues = self.queues.borrow();
+        let times = queues.iter().enumerate().filter_map(|(n, q)| Some((q.next_time()?, CpuId(n as u16))));
+        times.min()
+    }
+
+    fn run_cpu(&self, cpu: CpuId, at: SimTime) {
+        let slot = usize::from(cpu.0);
+        let (id, switched) = self.queues.borrow_mut()[slot].pick(at);
+        let mut future = {
+            let mut threads = self.threads.borrow_mut();
+            let thread = threads.get_mut(&id).expect("a queued thread is alive");
+            thread.state = ThreadState::Running;
+            thread.future.take().expect("a queued thread is not being polled")
+        };
+        self.clock.set(at);
+        if switched {
+            self.charge(self.context_switch);
+        }
+        self.current.set(Some((id, cpu)));
+        let done = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        self.current.set(None);
+        let end = self.now();
+        let mut queues = self.queues.borrow_mut();
+        queues[slot].ran(end, end.saturating_since(at));
+        let mut threads = self.threads.borrow_mut();
+        if done {
+            threads.remove(&id);
+            drop((threads, queues));
+            drop(future);
+            return;
+        }
+        let thread = threads.get_mut(&id).expect("a polled thread stays until it is done");
+        thread.future = Some(future);
+        match self.yielded.take() {
+            Some(why) => {
+                thread.state = ThreadState::Ready;
+                let stays = why == Yield::Quantum && queues[slot].slice_used() < self.time_slice;
+                let seq = if stays { 0 } else { self.seq() };
+                queues[slot].push(thread.class, id, end, seq);
+            }
+            None => assert!(
+                matches!(thread.state, ThreadState::Blocked(_) | ThreadState::Ready),
+                "thread {} stopped without saying what it waits for",
+                thread.name
+            ),
+        }
+    }
+}
+
+/// Rank of timers among events of one instant: messages (ranked by sender) come first, so that a reply beats a timeout.
+const TIMER_RANK: u64 = 1 << 32;

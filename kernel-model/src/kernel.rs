@@ -1,0 +1,282 @@
+//! One node's kernel: everything it owns, and the door through which the engine drives it.
+//!
+//! Kernels share nothing. What enters is [`Kernel::deliver`], what leaves is [`Kernel::take_outbox`]; both carry bytes and times only.
+//! Kernel code is written as free functions over `&Rc<Kernel>`, named as in the original.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::rc::Rc;
+
+use isa::{Isa, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
+use msglayer::{Envelope, Nid, NodeList, SimTime};
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use crate::config::NodeConfig;
+use crate::costs::Cost;
+use crate::cpu::{Cpu, CpuExit, PhysMemory};
+use crate::event::{Event, EventSink};
+use crate::exec::{Executor, Workqueue};
+use crate::fs::RootFs;
+use crate::futex::FutexQueues;
+use crate::ids::{CpuId, Pid, Tgid};
+use crate::kmsg::Kmsg;
+use crate::mm::{FrameAllocator, Mm};
+use crate::remote_context::RemoteContext;
+use crate::task::Task;
+
+/// The machine that a kernel runs on.
+pub struct Hardware {
+    /// One per vCPU, all of the node's ISA.
+    pub cpus: Vec<Box<dyn Cpu>>,
+    /// Physical memory.
+    pub memory: Rc<dyn PhysMemory>,
+    /// The root file system.
+    pub root: Rc<dyn RootFs>,
+    /// Who listens to the events.
+    pub events: Rc<dyn EventSink>,
+}
+
+/// Why a run cannot go on, though work is left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// K52 would hit BUG here.
+    WouldBug(String),
+    /// K52 would wait for ever here.
+    WouldHang(String),
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WouldBug(why) => write!(f, "would BUG: {why}"),
+            Self::WouldHang(why) => write!(f, "would hang: {why}"),
+        }
+    }
+}
+
+/// The modelled kernel of one node.
+pub struct Kernel {
+    /// Its parameters.
+    pub config: NodeConfig,
+    /// Its scheduler.
+    pub exec: Rc<Executor>,
+    /// Physical memory.
+    pub memory: Rc<dyn PhysMemory>,
+    /// Free frames.
+    pub frames: RefCell<FrameAllocator>,
+    /// The root file system.
+    pub root: Rc<dyn RootFs>,
+    /// Living tasks by pid.
+    pub tasks: RefCell<BTreeMap<Pid, Rc<Task>>>,
+    /// Popcorn's node list (`popcorn_nodes`).
+    pub nodes: RefCell<NodeList>,
+    /// The message layer.
+    pub kmsg: Kmsg,
+    /// `remote_contexts[2]`: outbound (0) and inbound (1).
+    pub remote_contexts: [RefCell<Vec<Rc<RemoteContext>>>; 2],
+    /// "pcn_wq".
+    pub popcorn_wq: Rc<Workqueue>,
+    /// "pcn_wq_ordered".
+    pub popcorn_ordered_wq: Rc<Workqueue>,
+    /// Waiters on futexes.
+    pub futexes: FutexQueues,
+    /// The node's own random numbers.
+    pub rng: RefCell<Xoshiro256PlusPlus>,
+    /// System calls that were reported as unimplemented already.
+    pub reported_calls: RefCell<BTreeSet<u64>>,
+    cpus: Vec<RefCell<Box<dyn Cpu>>>,
+    tlb_stale: Vec<Cell<bool>>,
+    /// Fractions of a picosecond that retired instructions have left over, per vCPU.
+    cycle_rest: Vec<Cell<u128>>,
+    code_frames: RefCell<BTreeSet<Pfn>>,
+    events: Rc<dyn EventSink>,
+    next_pid: Cell<i32>,
+    next_id: Cell<u64>,
+    halt: RefCell<Option<Halt>>,
+}
+
+impl Kernel {
+    /// Boots a kernel: work queues, message handlers, receive threads for `peers` (the other nodes of the cluster), NODE_INFO broadcast.
+    pub fn boot(config: NodeConfig, hardware: Hardware, peers: &[Nid]) -> Rc<Self> {
+        assert_eq!(hardware.cpus.len(), usize::from(config.cpus), "one CPU per configured vCPU");
+        let cpus = hardware.cpus.len();
+        let rng = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ (u64::from(config.nid.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let kernel = Rc::new(Self {
+            exec: Rc::new(Executor::new(config.cpus, Cost::ContextSwitch.time(), config.time_slice)),
+            frames: RefCell::new(FrameAllocator::new(hardware.memory.frames())),
+            memory: hardware.memory,
+            root: hardware.root,
+            tasks: RefCell::default(),
+            nodes: RefCell::new(NodeList::new(config.nid, config.isa)),
+            kmsg: Kmsg::new(config.nid, config.link, peers),
+            remote_contexts: Default::default(),
+            popcorn_wq: Workqueue::concurrent("pcn_wq"),
+            popcorn_ordered_wq: Workqueue::ordered("pcn_wq_ordered"),
+            futexes: FutexQueues::default(),
+            rng: RefCell::new(rng),
+            reported_calls: RefCell::default(),
+            cpus: hardware.cpus.into_iter().map(RefCell::new).collect(),
+            tlb_stale: vec![Cell::new(false); cpus],
+            cycle_rest: vec![Cell::new(0); cpus],
+            code_frames: RefCell::default(),
+            events: hardware.events,
+            // Linux gives 1 to init; ours starts where a booted system's user processes do. Different per node, as on real machines.
+            next_pid: Cell::new(FIRST_PID + i32::from(config.nid.0) * PID_STRIDE),
+            next_id: Cell::new(1),
+            halt: RefCell::new(None),
+            config,
+        });
+        crate::kmsg::start_transport(&kernel);
+        kernel
+    }
+
+    /// This node.
+    pub fn nid(&self) -> Nid {
+        self.config.nid
+    }
+
+    /// This node's ISA.
+    pub fn isa(&self) -> Isa {
+        self.config.isa
+    }
+
+    /// Records an event at the current time.
+    pub fn event(&self, event: &Event<'_>) {
+        self.events.record(self.exec.now(), self.config.nid, event);
+    }
+
+    /// Tells the user something through the event stream.
+    pub fn log(&self, text: &str) {
+        self.event(&Event::Log { text });
+    }
+
+    /// Spends the time of a kernel path.
+    pub fn charge(&self, cost: Cost) {
+        self.exec.charge(cost.time());
+    }
+
+    /// The living task with this pid.
+    pub fn find_task(&self, pid: Pid) -> Option<Rc<Task>> {
+        self.tasks.borrow().get(&pid).cloned()
+    }
+
+    /// A pid that no task has had.
+    pub fn alloc_pid(&self) -> Pid {
+        Pid(self.next_pid.replace(self.next_pid.get() + 1))
+    }
+
+    /// A number that nothing else on this node has: for address spaces and contexts.
+    pub fn alloc_id(&self) -> u64 {
+        self.next_id.replace(self.next_id.get() + 1)
+    }
+
+    /// The remote context of the process `tgid` of `home`; `for_remote` picks the list.
+    pub fn lookup_remote_context(&self, for_remote: bool, home: Nid, tgid: Tgid) -> Option<Rc<RemoteContext>> {
+        let list = self.remote_contexts[usize::from(for_remote)].borrow();
+        list.iter().find(|rc| rc.home == home && rc.tgid == tgid).cloned()
+    }
+
+    /// Ends the run: the profile asks for the original's behaviour and the original would not survive.
+    pub fn halt(&self, why: Halt) {
+        self.halt.borrow_mut().get_or_insert(why);
+    }
+
+    /// Why the run has to end, if it has.
+    pub fn halted(&self) -> Option<Halt> {
+        self.halt.borrow().clone()
+    }
+
+    /// A message from another node reaches this one at `arrival`.
+    pub fn deliver(self: &Rc<Self>, arrival: SimTime, envelope: Envelope) {
+        let kernel = Rc::clone(self);
+        self.exec.at(arrival, u64::from(envelope.from.0), move |_| crate::kmsg::arrive(&kernel, envelope));
+    }
+
+    /// Messages that left since the last call, with the times they arrive.
+    pub fn take_outbox(&self) -> Vec<(SimTime, Envelope)> {
+        self.kmsg.take_outbox()
+    }
+
+    /// Runs `task` in user mode on the current vCPU for one quantum.
+    pub(crate) fn run_quantum(&self, task: &Task, mm: &Mm) -> CpuExit {
+        let cpu = self.exec.current_cpu();
+        self.load_on(task, cpu);
+        let slot = usize::from(cpu.0);
+        let mut hardware = self.cpus[slot].borrow_mut();
+        if self.tlb_stale[slot].replace(false) {
+            hardware.flush_tlb();
+        }
+        let result = hardware.run(&mut task.context.borrow_mut(), mm, self.config.quantum);
+        drop(hardware);
+        self.charge_instructions(slot, result.retired);
+        result.exit
+    }
+
+    /// Completes a task's registers, FP/SIMD included: before anybody reads or replaces them.
+    pub fn sync_context(&self, task: &Task) {
+        if let Some(cpu) = task.loaded_on.take() {
+            self.cpus[usize::from(cpu.0)].borrow_mut().switch_out(&mut task.context.borrow_mut());
+        }
+    }
+
+    /// Every vCPU drops its cached translations before it runs user code again: a permission was withdrawn.
+    pub fn flush_tlb(&self) {
+        for stale in &self.tlb_stale {
+            stale.set(true);
+        }
+    }
+
+    /// Reads from a frame. Panics when the range leaves the frame.
+    pub fn read_frame(&self, pfn: Pfn, offset: u64, out: &mut [u8]) {
+        assert!(offset + out.len() as u64 <= PAGE_SIZE, "a read leaves frame {pfn}");
+        self.memory.read(PhysAddr(pfn.0 * PAGE_SIZE + offset), out);
+    }
+
+    /// Writes to a frame, dropping translations of code it may have held. Panics when the range leaves the frame.
+    pub fn write_frame(&self, pfn: Pfn, offset: u64, bytes: &[u8]) {
+        assert!(offset + bytes.len() as u64 <= PAGE_SIZE, "a write leaves frame {pfn}");
+        self.memory.write(PhysAddr(pfn.0 * PAGE_SIZE + offset), bytes);
+        if self.code_frames.borrow_mut().remove(&pfn) {
+            for cpu in &self.cpus {
+                cpu.borrow_mut().invalidate_code(pfn);
+            }
+        }
+    }
+
+    /// Notes that a frame is mapped executable, so that later writes to it reach translated code.
+    pub fn mark_code_frame(&self, pfn: Pfn) {
+        self.code_frames.borrow_mut().insert(pfn);
+    }
+
+    fn load_on(&self, task: &Task, cpu: CpuId) {
+        if task.loaded_on.get() == Some(cpu) {
+            return;
+        }
+        self.sync_context(task);
+        let loaded: Vec<_> = self.tasks.borrow().values().filter(|t| t.loaded_on.get() == Some(cpu)).cloned().collect();
+        for other in loaded {
+            self.sync_context(&other);
+        }
+        task.loaded_on.set(Some(cpu));
+    }
+
+    fn charge_instructions(&self, slot: usize, retired: u64) {
+        // ps = instructions * cpi_milli / 1000 * 1e12 / frequency, exactly over the run: the rest is carried on.
+        let scaled = u128::from(retired) * u128::from(self.config.cpi_milli) * 1_000_000_000 + self.cycle_rest[slot].get();
+        let frequency = u128::from(self.config.frequency);
+        self.cycle_rest[slot].set(scaled % frequency);
+        let ps = u64::try_from(scaled / frequency).expect("a quantum takes less than months");
+        self.exec.charge(msglayer::SimDuration::from_ps(ps));
+    }
+
+    /// The address where a fault's page begins.
+    pub(crate) fn page_of(addr: VirtAddr) -> VirtAddr {
+        VirtAddr(addr.0 & !(PAGE_SIZE - 1))
+    }
+}
+
+const FIRST_PID: i32 = 1000;
+/// Pids of different nodes differ, so that a mix-up of peer pids shows.
+const PID_STRIDE: i32 = 1000;

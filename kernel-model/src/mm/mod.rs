@@ -1,0 +1,108 @@
+//! Memory management: address spaces, areas, page tables, demand paging, access to user memory.
+//!
+//! Models `mm/` of Linux 5.2 as far as user programs and Popcorn's page and VMA servers see it. Left out: swap, reclaim, huge pages,
+//! NUMA, memory cgroups (a node has a fixed number of frames; running out is an out-of-memory error).
+
+mod frames;
+mod page_table;
+mod vma;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use isa::VirtAddr;
+
+use crate::cpu::{Access, Mmu, Translation};
+use crate::exec::RwSem;
+use crate::remote_context::RemoteContext;
+
+pub use frames::FrameAllocator;
+pub use page_table::{PageTable, Pte};
+pub use vma::{VmFlags, Vma, VmaFile, VmaTree};
+
+/// The layout fields of `mm_struct` that travel in TASK_MIGRATE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MmLayout {
+    /// First address that user space cannot have.
+    pub task_size: VirtAddr,
+    /// Stack pointer at process start.
+    pub stack_start: VirtAddr,
+    /// The environment strings.
+    pub env_start: VirtAddr,
+    /// Their end.
+    pub env_end: VirtAddr,
+    /// The argument strings.
+    pub arg_start: VirtAddr,
+    /// Their end.
+    pub arg_end: VirtAddr,
+    /// Where the heap begins.
+    pub start_brk: VirtAddr,
+    /// Where the heap ends now.
+    pub brk: VirtAddr,
+    /// Program text.
+    pub start_code: VirtAddr,
+    /// Its end.
+    pub end_code: VirtAddr,
+    /// Program data.
+    pub start_data: VirtAddr,
+    /// Its end.
+    pub end_data: VirtAddr,
+    /// Flags that new areas get.
+    pub def_flags: VmFlags,
+}
+
+/// An address space (`struct mm_struct`).
+pub struct Mm {
+    /// Unique on the node; what a CPU recognises its TLB by.
+    pub id: u64,
+    /// Layout fields.
+    pub layout: Cell<MmLayout>,
+    /// The areas. Changed only with `mmap_sem` held for writing.
+    pub vmas: RefCell<VmaTree>,
+    /// What the hardware sees.
+    pub page_table: RefCell<PageTable>,
+    /// Guards the areas across sleeps; faults hold it for reading.
+    pub mmap_sem: RwSem,
+    /// Tasks that run in it (`mm_users`).
+    pub users: Cell<u32>,
+    /// The executable's path as guests see it.
+    pub exe_path: RefCell<String>,
+    /// Set once the process is distributed; never reset.
+    pub remote: RefCell<Option<Rc<RemoteContext>>>,
+}
+
+impl Mm {
+    /// An empty address space.
+    pub fn new(id: u64, exe_path: String) -> Rc<Self> {
+        Rc::new(Self {
+            id,
+            layout: Cell::default(),
+            vmas: RefCell::default(),
+            page_table: RefCell::default(),
+            mmap_sem: RwSem::new(),
+            users: Cell::new(0),
+            exe_path: RefCell::new(exe_path),
+            remote: RefCell::new(None),
+        })
+    }
+
+    /// Popcorn's `mm_is_distributed`: some thread of the process is, or was, on another node.
+    pub fn is_distributed(&self) -> bool {
+        self.remote.borrow().is_some()
+    }
+
+    /// The remote context; `None` when the process never left.
+    pub fn remote(&self) -> Option<Rc<RemoteContext>> {
+        self.remote.borrow().clone()
+    }
+}
+
+impl Mmu for Mm {
+    fn asid(&self) -> u64 {
+        self.id
+    }
+
+    fn translate(&self, addr: VirtAddr, access: Access) -> Option<Translation> {
+        self.page_table.borrow().translate(addr, access)
+    }
+}

@@ -1,0 +1,157 @@
+//! Tasks and thread groups: `struct task_struct` as far as user programs and Popcorn see it.
+//!
+//! Left out: credentials (everybody is root), namespaces, cgroups, ptrace.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use isa::VirtAddr;
+use msglayer::{Envelope, Nid};
+
+use crate::cpu::UserContext;
+use crate::exec::Completion;
+use crate::fs::FileTable;
+use crate::ids::{CpuId, Pid, Tgid, ThreadId};
+use crate::mm::Mm;
+use crate::remote_context::RemoteContext;
+use crate::signal::{SigHand, Signal};
+
+/// A thread group: what the threads of one process on one node share beside memory.
+pub struct ThreadGroup {
+    /// Its id.
+    pub tgid: Tgid,
+    /// Living members.
+    pub threads: RefCell<BTreeMap<Pid, Rc<Task>>>,
+    /// Set once when the group ends as a whole: the wait status that every member ends with.
+    pub group_exit: Cell<Option<ExitStatus>>,
+    /// Signal actions.
+    pub sighand: SigHand,
+}
+
+/// How a task or process ended (wait(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitStatus {
+    /// exit(2) or exit_group(2) with this status, 0..=255.
+    Exited(u8),
+    /// A signal.
+    Signaled(Signal),
+}
+
+impl ExitStatus {
+    /// As `do_exit` and TASK_EXIT_* carry it: status << 8, or the signal number.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Exited(status) => i32::from(status) << 8,
+            Self::Signaled(signal) => signal.0,
+        }
+    }
+
+    /// The reverse of [`ExitStatus::code`].
+    pub fn from_code(code: i32) -> Self {
+        match code & 0x7f {
+            0 => Self::Exited((code >> 8) as u8),
+            signal => Self::Signaled(Signal(signal)),
+        }
+    }
+
+    /// The status of a shell: the exit status, or 128 + the signal.
+    pub fn shell_status(self) -> i32 {
+        match self {
+            Self::Exited(status) => i32::from(status),
+            Self::Signaled(signal) => 128 + signal.0,
+        }
+    }
+}
+
+/// A task: a thread of a process, or a remote worker.
+pub struct Task {
+    /// Its id on this node.
+    pub pid: Pid,
+    /// Its group.
+    pub group: Rc<ThreadGroup>,
+    /// Its name, 15 bytes at most.
+    pub comm: RefCell<String>,
+    /// The thread of the executor that it is, once it runs.
+    pub thread: Cell<Option<ThreadId>>,
+    /// Its registers.
+    pub context: RefCell<UserContext>,
+    /// The vCPU that holds its FP/SIMD registers, if one does.
+    pub loaded_on: Cell<Option<CpuId>>,
+    /// Its address space; gone after exit_mm.
+    pub mm: RefCell<Option<Rc<Mm>>>,
+    /// Its open files.
+    pub files: Rc<FileTable>,
+    /// personality(2).
+    pub personality: Cell<u32>,
+    /// Cleared and woken at exit (set_tid_address(2), CLONE_CHILD_CLEARTID).
+    pub clear_child_tid: Cell<Option<VirtAddr>>,
+    /// Blocked signals, bit n-1 for signal n.
+    pub blocked: Cell<u64>,
+    /// A signal that will end it before it returns to user mode.
+    pub fatal_signal: Cell<Option<Signal>>,
+    /// Popcorn's own fields.
+    pub popcorn: PopcornFields,
+    /// Set when it has ended.
+    pub exited: Cell<Option<ExitStatus>>,
+}
+
+/// The fields that Popcorn adds to `task_struct`.
+pub struct PopcornFields {
+    /// The remote context. At home, set means: this thread is away.
+    pub remote: RefCell<Option<Rc<RemoteContext>>>,
+    /// The peer: at home the node where it is, at a guest its home (`remote_nid`/`origin_nid`, one union in K52).
+    pub peer_nid: Cell<Option<Nid>>,
+    /// Its pid there.
+    pub peer_pid: Cell<Pid>,
+    /// It is a remote worker.
+    pub is_worker: Cell<bool>,
+    /// It belongs to another node's process.
+    pub at_remote: Cell<bool>,
+    /// The one-slot mailbox of a shadow thread.
+    pub remote_work: RefCell<Option<Envelope>>,
+    /// Something is in the mailbox.
+    pub remote_work_pended: Completion,
+    /// Where somebody proposed that it goes.
+    pub migration_target_nid: Cell<Option<Nid>>,
+    /// How often its faults had to be retried lately.
+    pub backoff_weight: Cell<u32>,
+}
+
+impl Default for PopcornFields {
+    fn default() -> Self {
+        Self {
+            remote: RefCell::new(None),
+            peer_nid: Cell::new(None),
+            peer_pid: Cell::new(Pid::NONE),
+            is_worker: Cell::new(false),
+            at_remote: Cell::new(false),
+            remote_work: RefCell::new(None),
+            remote_work_pended: Completion::new(),
+            migration_target_nid: Cell::new(None),
+            backoff_weight: Cell::new(0),
+        }
+    }
+}
+
+impl Task {
+    /// The group's id.
+    pub fn tgid(&self) -> Tgid {
+        self.group.tgid
+    }
+
+    /// Its address space. Panics after exit_mm: no path that needs memory is taken then.
+    pub fn mm(&self) -> Rc<Mm> {
+        self.mm.borrow().clone().expect("the task still has its address space")
+    }
+
+    /// Its remote context, if any.
+    pub fn remote(&self) -> Option<Rc<RemoteContext>> {
+        self.popcorn.remote.borrow().clone()
+    }
+
+    /// Whether it has to end before it returns to user mode.
+    pub fn is_dying(&self) -> bool {
+        self.fatal_signal.get().is_some() || self.group.group_exit.get().is_some()
+    }
+}
