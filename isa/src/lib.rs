@@ -8,6 +8,8 @@ mod addr;
 mod arch;
 pub mod errno;
 pub mod registers;
+pub mod syscall;
+pub mod wire;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 pub use arch::{Isa, UnknownIsa};
