@@ -7,6 +7,7 @@
 mod addr;
 mod arch;
 pub mod errno;
+pub mod layout;
 pub mod registers;
 pub mod syscall;
 pub mod wire;
