@@ -14,8 +14,10 @@ use crate::cpu::{Access, Translation};
 pub struct Pte {
     /// The frame; kept when the entry is made invalid.
     pub pfn: Pfn,
-    /// The valid bit: accesses succeed.
+    /// The valid bit: the page is here. Popcorn clears it, and it alone, when a page is revoked.
     pub present: bool,
+    /// Loads succeed; off only where PROT_NONE covers a page that is here.
+    pub read: bool,
     /// Stores succeed.
     pub write: bool,
     /// Fetches succeed.
@@ -70,11 +72,23 @@ impl PageTable {
     pub fn translate(&self, addr: VirtAddr, access: Access) -> Option<Translation> {
         let pte = self.get(addr).filter(|pte| pte.present)?;
         let allowed = match access {
-            Access::Read => true,
+            Access::Read => pte.read,
             Access::Write => pte.write,
             Access::Fetch => pte.exec,
         };
         allowed.then_some(Translation { pfn: pte.pfn, write: pte.write, exec: pte.exec })
+    }
+
+    /// The entries with a frame in `start..end`, lowest address first. Costs by entries, not by the length of the range.
+    pub fn range(&self, start: VirtAddr, end: VirtAddr) -> Vec<(VirtAddr, Pte)> {
+        if start >= end {
+            return Vec::new();
+        }
+        let leaves = self.leaves.range(position(start).0..=position(VirtAddr(end.0 - 1)).0);
+        let entries = leaves.flat_map(|(key, leaf)| {
+            leaf.iter().enumerate().filter_map(move |(slot, pte)| Some((VirtAddr(((key << LEAF_BITS) + slot as u64) << PAGE_SHIFT), (*pte)?)))
+        });
+        entries.filter(|(addr, _)| start <= *addr && *addr < end).collect()
     }
 
     /// All entries with a frame, lowest address first.
