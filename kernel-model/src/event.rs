@@ -134,6 +134,13 @@ pub enum Event<'a> {
         /// A readable copy stays.
         keeps_read: bool,
     },
+    /// This node could not build a process that was sent to it; the thread stays at home.
+    Refused {
+        /// Where the thread is.
+        home: Nid,
+        /// The reason, a sentence.
+        why: &'a str,
+    },
     /// A task ended.
     Exit {
         /// The task.

@@ -112,6 +112,8 @@ pub struct PopcornFields {
     pub remote_work: RefCell<Option<Envelope>>,
     /// Something is in the mailbox.
     pub remote_work_pended: Completion,
+    /// It has sent its registers home and ends without a word (`TASK_PARKED`).
+    pub parked: Cell<bool>,
     /// Where somebody proposed that it goes.
     pub migration_target_nid: Cell<Option<Nid>>,
     /// How often its faults had to be retried lately.
@@ -128,6 +130,7 @@ impl Default for PopcornFields {
             at_remote: Cell::new(false),
             remote_work: RefCell::new(None),
             remote_work_pended: Completion::new(),
+            parked: Cell::new(false),
             migration_target_nid: Cell::new(None),
             backoff_weight: Cell::new(0),
         }

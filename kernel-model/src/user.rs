@@ -7,7 +7,7 @@ use crate::exec::ThreadClass;
 use crate::kernel::Kernel;
 use crate::process::{do_exit, do_group_exit};
 use crate::signal::Signal;
-use crate::syscall::{self, SyscallOutcome};
+use crate::syscall;
 use crate::task::{ExitStatus, Task};
 use crate::{costs::Cost, mm};
 
@@ -28,13 +28,12 @@ pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
         }
         match user_mode(k, task).await {
             CpuExit::Budget => {}
-            CpuExit::Syscall => match syscall::enter(k, task).await {
-                SyscallOutcome::Return => {}
-                SyscallOutcome::Exit(status) => {
+            CpuExit::Syscall => {
+                if let Some(status) = syscall::enter(k, task).await {
                     do_exit(k, task, status).await;
                     return;
                 }
-            },
+            }
             CpuExit::PageFault { addr, access } => {
                 k.charge(Cost::PageFault);
                 if let Err(signal) = mm::do_user_addr_fault(k, task, addr, access).await {

@@ -1,0 +1,71 @@
+//! What the end of a task means for the rest of a distributed process (`process_server_task_exit`, called before the mm is dropped).
+
+use std::rc::Rc;
+
+use msglayer::messages::{TaskExitOrigin, TaskExitRemote};
+use msglayer::{Envelope, Message, Nid};
+use zerocopy::FromZeros;
+
+use crate::ids::Pid;
+use crate::kernel::Kernel;
+use crate::kmsg::pcn_kmsg_send;
+use crate::remote_context::RemoteContext;
+use crate::task::{ExitStatus, Task};
+
+/// The hook in exit_mm. A parked thread and a worker say nothing; a remote thread tells its shadow; the last thread at home tells every node.
+pub async fn process_server_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
+    let mm = task.mm.borrow().clone();
+    let Some((mm, rc)) = mm.and_then(|mm| mm.remote().map(|rc| (mm, rc))) else { return };
+    if task.popcorn.is_worker.get() {
+        return;
+    }
+    if task.popcorn.at_remote.get() {
+        exit_remote_task(k, task, &rc, status);
+    } else {
+        *task.popcorn.remote.borrow_mut() = None;
+        if mm.users.get() == 1 {
+            exit_origin_task(k, task, &rc, status);
+        }
+    }
+}
+
+/// `__exit_remote_task`.
+fn exit_remote_task(k: &Rc<Kernel>, task: &Task, rc: &RemoteContext, status: ExitStatus) {
+    if task.popcorn.parked.get() || rc.stop_remote_worker.get() {
+        return;
+    }
+    let Some(home) = task.popcorn.peer_nid.get() else { return };
+    send_exit_remote(k, home, task.popcorn.peer_pid.get(), task.pid, status.code());
+}
+
+/// Sends TASK_EXIT_REMOTE; see the shadow's side for the pid -1 of the extension.
+pub(super) fn send_exit_remote(k: &Rc<Kernel>, home: Nid, origin_pid: Pid, remote_pid: Pid, code: i32) {
+    let mut request = TaskExitRemote::new_zeroed();
+    request.origin_pid.set(origin_pid.0);
+    request.remote_pid.set(remote_pid.0);
+    request.exit_code.set(code);
+    pcn_kmsg_send(k, home, request);
+}
+
+/// `__exit_origin_task`: the process is over; every node that has a worker of it is told.
+fn exit_origin_task(k: &Rc<Kernel>, task: &Task, rc: &Rc<RemoteContext>, status: ExitStatus) {
+    for nid in Nid::all().filter(|nid| *nid != k.nid()) {
+        let Some(worker) = rc.remote_tgid(nid) else { continue };
+        let mut request = TaskExitOrigin::new_zeroed();
+        request.origin_pid.set(task.pid.0);
+        request.remote_pid.set(worker.0);
+        request.exit_code.set(status.code());
+        pcn_kmsg_send(k, nid, request);
+    }
+    k.remote_contexts[0].borrow_mut().retain(|other| !Rc::ptr_eq(other, rc));
+}
+
+/// Whose work a TASK_EXIT_ORIGIN is: the worker's at the guest.
+pub fn pid_of_exit_origin(envelope: &Envelope) -> Option<Pid> {
+    TaskExitOrigin::parse(&envelope.bytes).ok().map(|m| Pid(m.remote_pid.get()))
+}
+
+/// Whose mailbox a TASK_EXIT_REMOTE goes to: the shadow's at home.
+pub fn pid_of_exit_remote(envelope: &Envelope) -> Option<Pid> {
+    TaskExitRemote::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+}

@@ -1,0 +1,42 @@
+//! TASK_PAIRING: the remote thread tells its shadow who it is.
+
+use std::rc::Rc;
+
+use msglayer::messages::TaskPairing;
+use msglayer::{Envelope, Nid};
+use zerocopy::FromZeros;
+
+use crate::ids::Pid;
+use crate::kernel::{Halt, Kernel};
+use crate::kmsg::{parse, pcn_kmsg_send};
+use crate::task::Task;
+
+/// `__pair_remote_task`: sent by a new remote thread just before it enters user mode.
+pub(super) fn pair_remote_task(k: &Rc<Kernel>, task: &Task, home: Nid) {
+    let mut request = TaskPairing::new_zeroed();
+    request.my_tgid.set(task.tgid().0);
+    request.my_pid.set(task.pid.0);
+    request.your_pid.set(task.popcorn.peer_pid.get().0);
+    pcn_kmsg_send(k, home, request);
+}
+
+/// `handle_task_pairing`: from now on the shadow knows its twin, and the process its worker on that node. An unknown pid is dropped.
+pub fn handle_task_pairing(k: &Rc<Kernel>, envelope: Envelope) {
+    let Some(request) = parse::<TaskPairing>(k, &envelope) else { return };
+    let pid = Pid(request.your_pid.get());
+    let Some(task) = k.find_task(pid) else {
+        return k.log(&format!("node {} paired a thread with task {pid}, which does not exist", envelope.from));
+    };
+    let Some(rc) = task.remote().filter(|_| !task.popcorn.at_remote.get()) else {
+        return k.halt(Halt::WouldBug(format!("node {} paired a thread with task {pid}, which is not away", envelope.from)));
+    };
+    task.popcorn.peer_nid.set(Some(envelope.from));
+    task.popcorn.peer_pid.set(Pid(request.my_pid.get()));
+    rc.set_remote_tgid(envelope.from, Pid(request.my_tgid.get()));
+    // A signal may have come while there was nobody to forward it to.
+    if task.is_dying()
+        && let Some(thread) = task.thread.get()
+    {
+        k.exec.interrupt(thread);
+    }
+}

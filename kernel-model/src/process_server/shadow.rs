@@ -1,0 +1,163 @@
+//! The shadow thread: the original thread at home, serving its remote twin until that comes back or ends (`process_remote_works`).
+
+use std::rc::Rc;
+
+use isa::wire::FieldArch;
+use isa::Errno;
+use msglayer::messages::{SignalFwd, TaskExitRemote, TaskMigrateBack};
+use msglayer::{Envelope, Message, MessageType, Nid, SimDuration};
+use zerocopy::FromZeros;
+
+use super::migrate::request_clone_remote;
+use super::thread_info::restore_thread_info;
+use crate::config::Profile;
+use crate::event::Event;
+use crate::exec::{WaitRecord, Wake};
+use crate::ids::Pid;
+use crate::kernel::{Halt, Kernel};
+use crate::kmsg::{parse, pcn_kmsg_send};
+use crate::signal::Signal;
+use crate::task::{ExitStatus, Task};
+use crate::{futex, syscall, vma_server};
+
+/// Why a shadow's service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ShadowEnd {
+    /// The thread is home; its registers are those it brought.
+    CameHome,
+    /// The remote thread has ended, and so must this one.
+    Ended(ExitStatus),
+    /// The destination could not take it: it never left.
+    Refused(Errno),
+}
+
+/// How often the loop looks up without having been woken.
+const PERIOD: SimDuration = SimDuration::from_secs(1);
+
+/// The loop of the original: one message at a time, in the shadow's own context, so that `current` is the right process.
+///
+/// Deviation of the default profile: when the thread group ends while the twin is away, the shadow tells the twin (SIGNAL_FWD) and goes on
+/// serving until it has ended. K52 sends the signal and leaves at once, so that a twin that waits for an answer waits for ever.
+pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> ShadowEnd {
+    let mut told = false;
+    loop {
+        let mut record = WaitRecord::new("work from its remote thread").service();
+        if let Some(nid) = task.popcorn.peer_nid.get() {
+            record = record.whom(nid, task.popcorn.peer_pid.get());
+        }
+        if !told {
+            record = record.interruptible();
+        }
+        let wake = task.popcorn.remote_work_pended.wait_timeout(&k.exec, record, PERIOD).await;
+        if task.is_dying() && !told {
+            told = forward_group_exit(k, task);
+            if told && k.config.profile == Profile::K52 {
+                return ShadowEnd::CameHome;
+            }
+        } else if wake == Wake::Interrupted && k.config.profile == Profile::K52 {
+            k.halt(Halt::WouldHang(format!("the shadow thread {} spins on a pending signal", task.pid)));
+        }
+        let Some(envelope) = task.popcorn.remote_work.take() else { continue };
+        if let Some(end) = serve(k, task, envelope).await {
+            return end;
+        }
+    }
+}
+
+/// Serves one request; the answer says whether the service ends with it.
+async fn serve(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) -> Option<ShadowEnd> {
+    match envelope.kind() {
+        Ok(MessageType::VmaOpRequest) => vma_server::process_vma_op_request(k, task, envelope).await,
+        Ok(MessageType::VmaInfoRequest) => vma_server::process_vma_info_request(k, task, envelope).await,
+        Ok(MessageType::FutexRequest) => futex::process_remote_futex_request(k, task, envelope).await,
+        Ok(MessageType::SyscallFwd) => syscall::forward::process_remote_syscall(k, task, envelope).await,
+        Ok(MessageType::TaskExitRemote) => return process_remote_task_exit(k, task, &envelope),
+        Ok(MessageType::TaskMigrateBack) => return process_back_migration(k, task, &envelope),
+        _ => k.log(&format!("a shadow thread does not serve this message from node {}", envelope.from)),
+    }
+    None
+}
+
+/// `process_back_migration`: the thread is home, or passes through on its way to a third node.
+fn process_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
+    let request = parse::<TaskMigrateBack>(k, envelope)?;
+    let from_pid = Pid(request.remote_pid.get());
+    if task.popcorn.peer_pid.get() != from_pid {
+        // K52 logs it and lets the shadow resume at its old point: two copies of one thread. Nothing is resumed here.
+        k.log(&format!("task {} was told to come home by task {from_pid} of node {}, which is not its twin", task.pid, envelope.from));
+        return (k.config.profile == Profile::K52).then_some(ShadowEnd::CameHome);
+    }
+    task.personality.set(request.personality.get());
+    if let Some(next) = onward(&request.arch) {
+        request_clone_remote(k, task, next, stripped(&request.arch));
+        return None;
+    }
+    detach(task);
+    restore_thread_info(k, task, &request.arch);
+    let (pc, sp) = {
+        let context = task.context.borrow();
+        (context.regs().pc(), context.regs().sp())
+    };
+    k.event(&Event::MigrateIn { pid: task.pid, from: envelope.from, from_pid, pc, sp, back: true });
+    Some(ShadowEnd::CameHome)
+}
+
+/// `process_remote_task_exit`: the twin has ended; its exit code becomes this thread's.
+///
+/// Extension: a guest that cannot build the process says so with remote pid -1 and a negated errno instead of leaving home to wait.
+fn process_remote_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
+    let request = parse::<TaskExitRemote>(k, envelope)?;
+    let (from_pid, code) = (Pid(request.remote_pid.get()), request.exit_code.get());
+    let errno = Errno::from_raw(code.wrapping_neg());
+    if let (Pid::NONE, Pid::NONE, Some(errno)) = (from_pid, task.popcorn.peer_pid.get(), errno) {
+        detach(task);
+        return Some(ShadowEnd::Refused(errno));
+    }
+    if task.popcorn.peer_pid.get() != from_pid {
+        k.log(&format!("task {} was told of the end of task {from_pid} of node {}, which is not its twin", task.pid, envelope.from));
+        return None;
+    }
+    detach(task);
+    let status = ExitStatus::from_code(code);
+    if let ExitStatus::Signaled(_) = status {
+        // force_sig on itself: the whole process ends by the signal that ended the twin.
+        crate::process::do_group_exit(k, task, status);
+    }
+    Some(ShadowEnd::Ended(status))
+}
+
+/// Tells the twin that its group has ended; false while there is no twin to tell.
+fn forward_group_exit(k: &Rc<Kernel>, task: &Rc<Task>) -> bool {
+    let (Some(nid), pid) = (task.popcorn.peer_nid.get(), task.popcorn.peer_pid.get()) else { return false };
+    if pid == Pid::NONE {
+        return false;
+    }
+    let mut signal = SignalFwd::new_zeroed();
+    signal.origin_pid.set(task.pid.0);
+    signal.remote_pid.set(pid.0);
+    signal.remote_nid.set(nid.as_i32());
+    signal.sig.set(SIGINT.0);
+    signal.group = 1;
+    pcn_kmsg_send(k, nid, signal);
+    true
+}
+
+const SIGINT: Signal = Signal(2);
+
+/// The thread is nobody's twin any more.
+fn detach(task: &Task) {
+    *task.popcorn.remote.borrow_mut() = None;
+    task.popcorn.peer_nid.set(None);
+    task.popcorn.peer_pid.set(Pid::NONE);
+}
+
+fn onward(arch: &FieldArch) -> Option<Nid> {
+    let word = arch.oob[0].get();
+    Nid::new(i32::try_from(word).ok()? - 1)
+}
+
+fn stripped(arch: &FieldArch) -> FieldArch {
+    let mut arch = *arch;
+    arch.oob[0].set(0);
+    arch
+}

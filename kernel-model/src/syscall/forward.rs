@@ -1,0 +1,148 @@
+//! System calls that a remote thread makes and home executes: SYSCALL_FWD and its reply. Models `syscall_server` of K52.
+//!
+//! The shadow executes the call in its own context with the raw user pointers, so that buffers come home by page faults. K52's table of
+//! call numbers is kept; what it does not have and programs need is added above [`FIRST_EXTENSION`], default profile only.
+//!
+//! Deviations of the default profile: the call goes to the process' home (K52: always node 0), and structures are written in the layout of
+//! the *calling* node's ISA (K52: the layout of home). As in K52 the result travels in 32 bits.
+
+use std::rc::Rc;
+
+use isa::syscall::Sysno;
+use isa::Errno;
+use msglayer::messages::{SyscallFwd, SyscallRep};
+use msglayer::{Envelope, Message};
+use zerocopy::FromZeros;
+
+use super::{Caller, SyscallOutcome};
+use crate::exec::WaitRecord;
+use crate::ids::Pid;
+use crate::kernel::Kernel;
+use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
+use crate::process_server;
+use crate::task::Task;
+
+/// A call as SYSCALL_FWD names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedCall {
+    /// An ordinary call.
+    Call(Sysno),
+    /// Make the shadow of a thread that was created at the guest (extension).
+    Clone,
+}
+
+/// `call_type` values from here on are extensions.
+pub const FIRST_EXTENSION: u32 = 64;
+
+const CLONE: u32 = FIRST_EXTENSION;
+
+/// `call_type` by call: K52's indices, then the extensions.
+const CALLS: &[(u32, Sysno)] = &[
+    (11, Sysno::Read),
+    (12, Sysno::Write),
+    (13, Sysno::Open),
+    (14, Sysno::Close),
+    (15, Sysno::Ioctl),
+    (16, Sysno::Writev),
+    (17, Sysno::Fstat),
+    (20, Sysno::Fcntl),
+    (21, Sysno::Newfstatat),
+    (22, Sysno::Getpid),
+    (23, Sysno::Getuid),
+    (24, Sysno::Dup),
+    (25, Sysno::Openat),
+    (26, Sysno::Gettimeofday),
+    (27, Sysno::Statx),
+    (29, Sysno::ClockGettime),
+    (30, Sysno::Nanosleep),
+    (FIRST_EXTENSION + 1, Sysno::ExitGroup),
+    (FIRST_EXTENSION + 2, Sysno::Readv),
+    (FIRST_EXTENSION + 3, Sysno::Lseek),
+    (FIRST_EXTENSION + 4, Sysno::Stat),
+    (FIRST_EXTENSION + 5, Sysno::Dup2),
+    (FIRST_EXTENSION + 6, Sysno::Dup3),
+    (FIRST_EXTENSION + 7, Sysno::ClockNanosleep),
+    (FIRST_EXTENSION + 8, Sysno::Getppid),
+    (FIRST_EXTENSION + 9, Sysno::Getcwd),
+    (FIRST_EXTENSION + 10, Sysno::Readlink),
+    (FIRST_EXTENSION + 11, Sysno::Readlinkat),
+];
+
+/// Whether a remote thread's call goes home.
+pub fn is_forwarded(sysno: Sysno) -> bool {
+    CALLS.iter().any(|(_, call)| *call == sysno)
+}
+
+/// Executes a call of a remote thread at home. Errors are the call's own.
+pub async fn forward_syscall(k: &Rc<Kernel>, task: &Rc<Task>, sysno: Sysno, args: [u64; 6]) -> Result<u64, Errno> {
+    call_home(k, task, ForwardedCall::Call(sysno), args).await
+}
+
+/// Sends SYSCALL_FWD and waits for its reply.
+pub(crate) async fn call_home(k: &Rc<Kernel>, task: &Rc<Task>, call: ForwardedCall, args: [u64; 6]) -> Result<u64, Errno> {
+    let home = task.popcorn.peer_nid.get().expect("a remote thread knows its home");
+    let station = WaitStation::get(k, task.pid, Replies(1));
+    let mut request = SyscallFwd::new_zeroed();
+    request.origin_pid.set(task.popcorn.peer_pid.get().0);
+    for (field, value) in request.args.iter_mut().zip(args) {
+        field.set(value);
+    }
+    request.remote_ws.set(station.id().as_i32());
+    request.call_type.set(number_of(call));
+    pcn_kmsg_send(k, home, request);
+    let record = WaitRecord::new("the reply to a forwarded system call").whom(home, task.popcorn.peer_pid.get());
+    let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
+    let reply = parse::<SyscallRep>(k, &reply).ok_or(Errno::EIO)?;
+    Errno::decode(i64::from(reply.ret.get()) as u64)
+}
+
+/// The shadow's side (`process_remote_syscall`).
+pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
+    let Some(request) = parse::<SyscallFwd>(k, &envelope) else { return };
+    let args = request.args.map(|arg| arg.get());
+    let result = match call_of(request.call_type.get()) {
+        Some(ForwardedCall::Clone) => process_server::serve_remote_clone(k, task, envelope.from, args[0]),
+        Some(ForwardedCall::Call(sysno)) => {
+            let abi = k.nodes.borrow().get_popcorn_node_arch(envelope.from).unwrap_or(k.isa());
+            match super::dispatch(k, task, Caller { abi }, sysno, args).await {
+                Ok(SyscallOutcome::Value(value)) => Ok(value),
+                // The shadow ends when its twin has, which this reply lets happen.
+                Ok(SyscallOutcome::Exit(_)) => Ok(0),
+                Err(errno) => Err(errno),
+            }
+        }
+        None => Err(Errno::ENOSYS),
+    };
+    let mut reply = SyscallRep::new_zeroed();
+    reply.origin_pid.set(task.pid.0);
+    reply.remote_ws.set(request.remote_ws.get());
+    reply.ret.set(Errno::encode(result) as i32);
+    pcn_kmsg_send(k, envelope.from, reply);
+}
+
+/// `handle_syscall_reply`.
+pub(crate) fn handle_syscall_reply(k: &Rc<Kernel>, envelope: Envelope) {
+    let Some(reply) = parse::<SyscallRep>(k, &envelope) else { return };
+    WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
+}
+
+/// Whose mailbox a SYSCALL_FWD goes to.
+pub(crate) fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
+    SyscallFwd::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+}
+
+fn number_of(call: ForwardedCall) -> u32 {
+    match call {
+        ForwardedCall::Clone => CLONE,
+        ForwardedCall::Call(sysno) => {
+            CALLS.iter().find(|(_, call)| *call == sysno).map(|(number, _)| *number).expect("only listed calls are forwarded")
+        }
+    }
+}
+
+fn call_of(number: u32) -> Option<ForwardedCall> {
+    if number == CLONE {
+        return Some(ForwardedCall::Clone);
+    }
+    CALLS.iter().find(|(n, _)| *n == number).map(|(_, sysno)| ForwardedCall::Call(*sysno))
+}
