@@ -6,6 +6,7 @@
 
 mod addr;
 mod arch;
+pub mod elf;
 pub mod errno;
 pub mod layout;
 pub mod registers;
@@ -14,5 +15,6 @@ pub mod wire;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
 pub use arch::{Isa, UnknownIsa};
+pub use elf::ElfImage;
 pub use errno::Errno;
 pub use registers::{Aarch64Regs, Gpr, RegisterFile, X86_64Regs, X87};
