@@ -25,8 +25,20 @@ pub struct ThreadGroup {
     pub threads: RefCell<BTreeMap<Pid, Rc<Task>>>,
     /// Set once when the group ends as a whole: the wait status that every member ends with.
     pub group_exit: Cell<Option<ExitStatus>>,
+    /// How the leader ended, once it has.
+    pub leader_exit: Cell<Option<ExitStatus>>,
     /// Signal actions.
     pub sighand: SigHand,
+}
+
+impl ThreadGroup {
+    /// How the process ended; `None` while a thread of it is left. As in wait(2), the group's status goes before the leader's own.
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        if !self.threads.borrow().is_empty() {
+            return None;
+        }
+        self.group_exit.get().or(self.leader_exit.get())
+    }
 }
 
 /// How a task or process ended (wait(2)).
@@ -88,6 +100,8 @@ pub struct Task {
     pub clear_child_tid: Cell<Option<VirtAddr>>,
     /// Blocked signals, bit n-1 for signal n.
     pub blocked: Cell<u64>,
+    /// Signals that came while they were blocked, bit n-1 for signal n.
+    pub pending: Cell<u64>,
     /// A signal that will end it before it returns to user mode.
     pub fatal_signal: Cell<Option<Signal>>,
     /// Popcorn's own fields.

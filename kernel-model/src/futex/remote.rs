@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use isa::{Errno, VirtAddr};
-use msglayer::messages::{FutexRequest, FutexResponse};
+use msglayer::messages::{RemoteFutexRequest, RemoteFutexResponse};
 use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
 
@@ -21,7 +21,7 @@ use crate::task::Task;
 pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, call: FutexCall) -> Result<u64, Errno> {
     let home = task.popcorn.peer_nid.get().expect("a remote thread knows its home");
     let station = WaitStation::get(k, task.pid, Replies(1));
-    let mut request = FutexRequest::new_zeroed();
+    let mut request = RemoteFutexRequest::new_zeroed();
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
     request.remote_ws.set(station.id().as_i32());
     request.op.set(call.op);
@@ -36,13 +36,13 @@ pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, cal
     pcn_kmsg_send(k, home, request);
     let record = WaitRecord::new("the reply to a futex call").addr(call.uaddr).whom(home, task.popcorn.peer_pid.get());
     let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
-    let reply = parse::<FutexResponse>(k, &reply).ok_or(Errno::EIO)?;
+    let reply = parse::<RemoteFutexResponse>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(reply.ret.get() as u64)
 }
 
 /// The shadow's side (`process_remote_futex_request`).
 pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
-    let Some(request) = parse::<FutexRequest>(k, &envelope) else { return };
+    let Some(request) = parse::<RemoteFutexRequest>(k, &envelope) else { return };
     let timeout = (request.tv_sec.get() >= 0).then(|| Timespec { sec: request.tv_sec.get(), nsec: request.tv_nsec.get() });
     let call = FutexCall {
         uaddr: VirtAddr(request.uaddr.get()),
@@ -54,7 +54,7 @@ pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envel
         val3: request.val3.get(),
     };
     let result = do_futex(k, task, call).await;
-    let mut reply = FutexResponse::new_zeroed();
+    let mut reply = RemoteFutexResponse::new_zeroed();
     reply.remote_ws.set(request.remote_ws.get());
     reply.ret.set(Errno::encode(result) as i64);
     pcn_kmsg_send(k, envelope.from, reply);
@@ -62,11 +62,11 @@ pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envel
 
 /// `handle_remote_futex_response`.
 pub fn handle_futex_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(reply) = parse::<FutexResponse>(k, &envelope) else { return };
+    let Some(reply) = parse::<RemoteFutexResponse>(k, &envelope) else { return };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
 }
 
 /// Whose mailbox a FUTEX_REQUEST goes to.
 pub fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
-    FutexRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    RemoteFutexRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
 }

@@ -3,8 +3,16 @@
 //! Models `mm/` of Linux 5.2 as far as user programs and Popcorn's page and VMA servers see it. Left out: swap, reclaim, huge pages,
 //! NUMA, memory cgroups (a node has a fixed number of frames; running out is an out-of-memory error).
 
+mod brk;
+mod fault;
 mod frames;
+mod madvise;
+mod memory;
+mod mmap;
+mod mprotect;
+mod mremap;
 mod page_table;
+mod uaccess;
 mod vma;
 
 use std::cell::{Cell, RefCell};
@@ -16,8 +24,18 @@ use crate::cpu::{Access, Mmu, Translation};
 use crate::exec::RwSem;
 use crate::remote_context::RemoteContext;
 
+pub use brk::do_brk;
+pub use fault::{STACK_LIMIT, do_user_addr_fault, expand_stack, fixup_user_fault};
 pub use frames::FrameAllocator;
+pub use madvise::do_madvise;
+pub(crate) use memory::poke_user;
+pub use memory::{exit_mmap, fault_in_local, zap_page_range};
+pub use mmap::{MAX_MAP_COUNT, MmapRequest, TASK_SIZE, do_mmap, do_munmap, page_align_len, unmapped_area, vm_prot};
+pub use mprotect::do_mprotect;
+pub use mremap::{MremapFlags, do_mremap};
+pub use msglayer::messages::VmFault;
 pub use page_table::{PageTable, Pte};
+pub use uaccess::{UserPtr, copy_from_user, copy_to_user, read_cstring};
 pub use vma::{VmFlags, Vma, VmaFile, VmaTree};
 
 /// The layout fields of `mm_struct` that travel in TASK_MIGRATE.

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use msglayer::messages::{TaskExitOrigin, TaskExitRemote};
+use msglayer::messages::{OriginTaskExit, RemoteTaskExit};
 use msglayer::{Envelope, Message, Nid};
 use zerocopy::FromZeros;
 
@@ -40,7 +40,7 @@ fn exit_remote_task(k: &Rc<Kernel>, task: &Task, rc: &RemoteContext, status: Exi
 
 /// Sends TASK_EXIT_REMOTE; see the shadow's side for the pid -1 of the extension.
 pub(super) fn send_exit_remote(k: &Rc<Kernel>, home: Nid, origin_pid: Pid, remote_pid: Pid, code: i32) {
-    let mut request = TaskExitRemote::new_zeroed();
+    let mut request = RemoteTaskExit::new_zeroed();
     request.origin_pid.set(origin_pid.0);
     request.remote_pid.set(remote_pid.0);
     request.exit_code.set(code);
@@ -51,7 +51,7 @@ pub(super) fn send_exit_remote(k: &Rc<Kernel>, home: Nid, origin_pid: Pid, remot
 fn exit_origin_task(k: &Rc<Kernel>, task: &Task, rc: &Rc<RemoteContext>, status: ExitStatus) {
     for nid in Nid::all().filter(|nid| *nid != k.nid()) {
         let Some(worker) = rc.remote_tgid(nid) else { continue };
-        let mut request = TaskExitOrigin::new_zeroed();
+        let mut request = OriginTaskExit::new_zeroed();
         request.origin_pid.set(task.pid.0);
         request.remote_pid.set(worker.0);
         request.exit_code.set(status.code());
@@ -62,10 +62,10 @@ fn exit_origin_task(k: &Rc<Kernel>, task: &Task, rc: &Rc<RemoteContext>, status:
 
 /// Whose work a TASK_EXIT_ORIGIN is: the worker's at the guest.
 pub fn pid_of_exit_origin(envelope: &Envelope) -> Option<Pid> {
-    TaskExitOrigin::parse(&envelope.bytes).ok().map(|m| Pid(m.remote_pid.get()))
+    OriginTaskExit::parse(&envelope.bytes).ok().map(|m| Pid(m.remote_pid.get()))
 }
 
 /// Whose mailbox a TASK_EXIT_REMOTE goes to: the shadow's at home.
 pub fn pid_of_exit_remote(envelope: &Envelope) -> Option<Pid> {
-    TaskExitRemote::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    RemoteTaskExit::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
 }

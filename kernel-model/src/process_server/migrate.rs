@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use isa::wire::{FieldArch, Regset};
 use isa::{Errno, Isa, VirtAddr};
-use msglayer::messages::{TaskMigrate, TaskMigrateBack};
+use msglayer::messages::{CloneRequest, BackMigrationRequest};
 use msglayer::{Envelope, Message, Nid};
 use zerocopy::FromZeros;
 
@@ -102,7 +102,7 @@ fn get_remote_context(k: &Rc<Kernel>, task: &Rc<Task>) -> Rc<RemoteContext> {
 pub(super) fn request_clone_remote(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, arch: FieldArch) {
     let mm = task.mm();
     let layout = mm.layout.get();
-    let mut request = TaskMigrate::new_zeroed();
+    let mut request = CloneRequest::new_zeroed();
     request.origin_tgid.set(task.tgid().0);
     request.origin_pid.set(task.pid.0);
     for (field, value) in [
@@ -145,7 +145,7 @@ async fn do_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, isa: Isa, 
         arch.oob[0].set(dst.index() as u64 + 1);
     }
     record_departure(k, task, dst, isa, &arch, dst == home);
-    let mut request = TaskMigrateBack::new_zeroed();
+    let mut request = BackMigrationRequest::new_zeroed();
     request.remote_nid.set(k.nid().as_i32());
     request.remote_pid.set(task.pid.0);
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
@@ -168,5 +168,5 @@ fn record_departure(k: &Rc<Kernel>, task: &Rc<Task>, to: Nid, isa: Isa, arch: &F
 
 /// Whose mailbox a TASK_MIGRATE_BACK goes to.
 pub fn pid_of_back_migration(envelope: &Envelope) -> Option<Pid> {
-    TaskMigrateBack::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    BackMigrationRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
 }

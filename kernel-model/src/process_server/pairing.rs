@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use msglayer::messages::TaskPairing;
+use msglayer::messages::RemoteTaskPairing;
 use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
@@ -13,7 +13,7 @@ use crate::task::Task;
 
 /// `__pair_remote_task`: sent by a new remote thread just before it enters user mode.
 pub(super) fn pair_remote_task(k: &Rc<Kernel>, task: &Task, home: Nid) {
-    let mut request = TaskPairing::new_zeroed();
+    let mut request = RemoteTaskPairing::new_zeroed();
     request.my_tgid.set(task.tgid().0);
     request.my_pid.set(task.pid.0);
     request.your_pid.set(task.popcorn.peer_pid.get().0);
@@ -22,7 +22,7 @@ pub(super) fn pair_remote_task(k: &Rc<Kernel>, task: &Task, home: Nid) {
 
 /// `handle_task_pairing`: from now on the shadow knows its twin, and the process its worker on that node. An unknown pid is dropped.
 pub fn handle_task_pairing(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<TaskPairing>(k, &envelope) else { return };
+    let Some(request) = parse::<RemoteTaskPairing>(k, &envelope) else { return };
     let pid = Pid(request.your_pid.get());
     let Some(task) = k.find_task(pid) else {
         return k.log(&format!("node {} paired a thread with task {pid}, which does not exist", envelope.from));

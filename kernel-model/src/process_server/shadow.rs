@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use isa::wire::FieldArch;
 use isa::Errno;
-use msglayer::messages::{SignalFwd, TaskExitRemote, TaskMigrateBack};
+use msglayer::messages::{SignalTrans, RemoteTaskExit, BackMigrationRequest};
 use msglayer::{Envelope, Message, MessageType, Nid, SimDuration};
 use zerocopy::FromZeros;
 
@@ -80,7 +80,7 @@ async fn serve(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) -> Option<Sh
 
 /// `process_back_migration`: the thread is home, or passes through on its way to a third node.
 fn process_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
-    let request = parse::<TaskMigrateBack>(k, envelope)?;
+    let request = parse::<BackMigrationRequest>(k, envelope)?;
     let from_pid = Pid(request.remote_pid.get());
     if task.popcorn.peer_pid.get() != from_pid {
         // K52 logs it and lets the shadow resume at its old point: two copies of one thread. Nothing is resumed here.
@@ -106,7 +106,7 @@ fn process_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) 
 ///
 /// Extension: a guest that cannot build the process says so with remote pid -1 and a negated errno instead of leaving home to wait.
 fn process_remote_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
-    let request = parse::<TaskExitRemote>(k, envelope)?;
+    let request = parse::<RemoteTaskExit>(k, envelope)?;
     let (from_pid, code) = (Pid(request.remote_pid.get()), request.exit_code.get());
     let errno = Errno::from_raw(code.wrapping_neg());
     if let (Pid::NONE, Pid::NONE, Some(errno)) = (from_pid, task.popcorn.peer_pid.get(), errno) {
@@ -132,7 +132,7 @@ fn forward_group_exit(k: &Rc<Kernel>, task: &Rc<Task>) -> bool {
     if pid == Pid::NONE {
         return false;
     }
-    let mut signal = SignalFwd::new_zeroed();
+    let mut signal = SignalTrans::new_zeroed();
     signal.origin_pid.set(task.pid.0);
     signal.remote_pid.set(pid.0);
     signal.remote_nid.set(nid.as_i32());

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use isa::elf::ElfImage;
 use isa::{Errno, RegisterFile, VirtAddr};
-use msglayer::messages::{SignalFwd, TaskExitOrigin, TaskMigrate};
+use msglayer::messages::{SignalTrans, OriginTaskExit, CloneRequest};
 use msglayer::{Envelope, MessageType, Nid, SimDuration};
 
 use super::exit::send_exit_remote;
@@ -34,7 +34,7 @@ pub fn handle_clone_request(k: &Rc<Kernel>, envelope: Envelope) {
 
 /// `clone_remote_thread`: the request goes to the worker of its process, found by (nid, tgid); the first one starts it.
 fn clone_remote_thread(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<TaskMigrate>(k, &envelope) else { return };
+    let Some(request) = parse::<CloneRequest>(k, &envelope) else { return };
     let tgid = Tgid(request.origin_tgid.get());
     let rc = k.lookup_remote_context(true, envelope.from, tgid).unwrap_or_else(|| {
         let rc = RemoteContext::without_mm(tgid, envelope.from, true);
@@ -50,7 +50,7 @@ fn clone_remote_thread(k: &Rc<Kernel>, envelope: Envelope) {
 }
 
 /// `remote_worker_main`: becomes the process on this node, serves it, and ends with it.
-async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &TaskMigrate) {
+async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &CloneRequest) {
     k.charge(Cost::CloneThread);
     let path = match first.exe_path.get() {
         Ok(path) => path.to_owned(),
@@ -86,7 +86,7 @@ async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &Task
 
 /// `__construct_mm`: an address space with the layout of the origin's and no area: those come by fault. The executable is opened by its
 /// path on *this* node, which gives the binary of this node's ISA.
-fn construct_mm(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &TaskMigrate, path: &str) -> Result<Rc<Mm>, (Errno, String)> {
+fn construct_mm(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &CloneRequest, path: &str) -> Result<Rc<Mm>, (Errno, String)> {
     k.charge(Cost::ConstructMm);
     let (nid, isa) = (k.nid(), k.isa());
     let file = k.root.open(path, isa).map_err(|errno| {
@@ -127,7 +127,7 @@ fn refuse(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, errno: Errno, why: &str) {
     }
     k.event(&Event::Refused { home: rc.home, why });
     for envelope in rc.remote_works.take() {
-        if let Some(request) = parse::<TaskMigrate>(k, &envelope) {
+        if let Some(request) = parse::<CloneRequest>(k, &envelope) {
             send_exit_remote(k, rc.home, Pid(request.origin_pid.get()), Pid::NONE, -errno.raw());
         }
     }
@@ -147,7 +147,7 @@ async fn run_remote_worker(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<T
             Ok(MessageType::TaskMigrate) => fork_remote_thread(k, rc, worker, &envelope).await,
             Ok(MessageType::VmaOpRequest) => vma_server::process_vma_op_request(k, worker, envelope).await,
             Ok(MessageType::TaskExitOrigin) => {
-                if let Some(request) = parse::<TaskExitOrigin>(k, &envelope) {
+                if let Some(request) = parse::<OriginTaskExit>(k, &envelope) {
                     rc.exit_code.set(request.exit_code.get());
                     rc.stop_remote_worker.set(true);
                 }
@@ -159,7 +159,7 @@ async fn run_remote_worker(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<T
 
 /// `fork_remote_thread`: a thread of the worker's group that goes on where the migrant stopped.
 async fn fork_remote_thread(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>, envelope: &Envelope) {
-    let Some(request) = parse::<TaskMigrate>(k, envelope).copied() else { return };
+    let Some(request) = parse::<CloneRequest>(k, envelope).copied() else { return };
     let task = new_remote_task(k, rc, worker, RegisterFile::new(k.isa()), Pid(request.origin_pid.get())).await;
     let (kernel, context) = (Rc::clone(k), Rc::clone(rc));
     let runner = Rc::clone(&task);
@@ -199,7 +199,7 @@ pub(super) async fn new_remote_task(
 }
 
 /// `remote_thread_main`: registers, pairing, user mode.
-async fn remote_thread_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, task: &Rc<Task>, request: &TaskMigrate) {
+async fn remote_thread_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, task: &Rc<Task>, request: &CloneRequest) {
     restore_thread_info(k, task, &request.arch);
     task.personality.set(request.personality.get());
     pair_remote_task(k, task, rc.home);
@@ -227,7 +227,7 @@ async fn terminate(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>) {
 
 /// SIGNAL_FWD: a signal that came at home for a thread that is here. K52 sends only SIGINT, when the group ends.
 pub fn handle_signal_fwd(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<SignalFwd>(k, &envelope) else { return };
+    let Some(request) = parse::<SignalTrans>(k, &envelope) else { return };
     // The thread may have ended or gone home meanwhile: nothing to do then.
     if let Some(task) = k.find_task(Pid(request.remote_pid.get())) {
         kill(k, &task, Signal(request.sig.get()));

@@ -1,0 +1,80 @@
+//! The page server: Popcorn's distributed shared memory. Models `kernel/popcorn/page_server.c` of K52.
+//!
+//! Pages of 4 KiB, readers replicate, a writer invalidates. The home node of a process is the directory and the only place where
+//! transactions on a page meet; guests never talk to each other. A page at a node is
+//!
+//! | state | own bit | page table entry |
+//! |---|---|---|
+//! | untouched | no ownership word | none, or an ordinary one at home |
+//! | Invalid | 0 | not present, frame kept |
+//! | Shared | 1 | present, write-protected |
+//! | Exclusive | 1, the only one | present, writable |
+//!
+//! Invariants, checked by [`invariants`]: at most one node may write (`one-writer`); if home is no owner exactly one guest is
+//! (`home-or-one`); only home revokes; at most one transaction per page is in progress at home.
+//!
+//! Text and read-only file pages do not come from here: each node has them in its own ISA's binary.
+//!
+//! In the page messages `origin_*` is who asks and `remote_*` who answers, whichever side is home.
+//!
+//! Left out: the flush protocol (dead code in K52), RDMA.
+
+mod actions;
+mod claim;
+mod fault_table;
+pub mod invariants;
+mod invalidate;
+mod local_fault;
+mod ownership;
+mod remote_fault;
+mod reply;
+mod userpage;
+
+use std::rc::Rc;
+
+use isa::{PAGE_SIZE, VirtAddr};
+use msglayer::SimDuration;
+
+use crate::exec::WaitRecord;
+use crate::kernel::Kernel;
+use crate::mm::Mm;
+use crate::task::Task;
+
+pub use fault_table::FaultTable;
+pub use invalidate::{handle_page_invalidate_request, handle_page_invalidate_response};
+pub use local_fault::page_server_handle_pte_fault;
+pub use ownership::{Ownership, OwnershipTree};
+pub use remote_fault::handle_remote_page_request;
+pub use reply::{handle_remote_page_response, handle_remote_page_response_short};
+pub use userpage::{get_userpage, put_userpage};
+
+/// Bytes of a page, as an array length.
+pub(crate) const PAGE: usize = PAGE_SIZE as usize;
+
+/// `page_server_zap_pte`: a page of a distributed process is unmapped here; nobody is asked.
+pub fn page_server_zap_pte(_k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) {
+    if let Some(rc) = mm.remote() {
+        rc.pages.borrow_mut().clear(addr);
+        mm.page_table.borrow_mut().update(addr, |pte| pte.present = true);
+    }
+}
+
+/// After a fault that has to be tried again: up to 10 times a busy delay that grows by 100 us, then sleeps that grow by 1 ms.
+pub async fn back_off(k: &Rc<Kernel>, task: &Rc<Task>) {
+    let weight = task.popcorn.backoff_weight.get() + 1;
+    task.popcorn.backoff_weight.set(weight);
+    if weight <= BUSY_RETRIES {
+        k.exec.charge(SimDuration::from_us(100 * u64::from(weight)));
+        k.exec.schedule().await;
+    } else {
+        let span = SimDuration::from_ms(u64::from(weight - BUSY_RETRIES));
+        k.exec.sleep(span, WaitRecord::new("the back-off after a contended page fault")).await;
+    }
+}
+
+/// A fault went through: the next retry starts lower.
+pub fn relax(task: &Task) {
+    task.popcorn.backoff_weight.set(task.popcorn.backoff_weight.get() / 2);
+}
+
+const BUSY_RETRIES: u32 = 10;
