@@ -1,0 +1,107 @@
+//! Bitcode and native sources to object files, for each ISA.
+//!
+//! Functions that may migrate are compiled with everything off that could carry a value across a recorded call in a register or native
+//! stack slot; all others as usual. One pass has no switch: machine-latecleanup keeps re-materialised constants in callee-saved
+//! registers over calls. It is stepped over by stopping before it and starting again behind it.
+
+use isa::Isa;
+
+use crate::BuildError;
+use crate::tools::{CLANG, LLC, LLVM_EXTRACT, Workshop, triple};
+
+/// For all bitcode.
+const COMMON_FLAGS: &[&str] = &[
+    "-O2",
+    "-relocation-model=static",
+    "-function-sections",
+    "-data-sections",
+    "-aarch64-enable-global-merge=false",
+    "--trap-unreachable",
+];
+
+/// For functions that may migrate. Tail duplication would record one call at two places.
+const MIGRATING_FLAGS: &[&str] = &[
+    "-no-x86-call-frame-opt",
+    "-disable-cgp",
+    "-disable-machine-cse",
+    "-disable-machine-licm",
+    "-disable-constant-hoisting",
+    "-disable-early-taildup",
+    "-disable-tail-duplicate",
+    "-tail-dup-placement=false",
+];
+
+/// For native C and assembly.
+const NATIVE_FLAGS: &[&str] = &[
+    "-O2",
+    "-std=gnu17",
+    "-ffreestanding",
+    "-fno-builtin",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-ffp-contract=off",
+    "-fno-stack-protector",
+    "-fno-pic",
+    "-fno-pie",
+    "-fsigned-char",
+    "-fasynchronous-unwind-tables",
+    "-nostdlibinc",
+    "-D__KETTLE_NATIVE__=1",
+];
+
+/// Compiles a native C or assembly file of the runtime.
+pub fn compile_native(shop: &Workshop, isa: Isa, source: &str, output: &str) -> Result<(), BuildError> {
+    shop.make_directory_of(output)?;
+    let target = format!("--target={}", triple(isa));
+    let mut arguments = vec![target.as_str()];
+    arguments.extend(NATIVE_FLAGS);
+    if isa == Isa::Aarch64 {
+        arguments.push("-mno-outline-atomics");
+    }
+    arguments.extend(["-isystem", "runtime/include", "-c", source, "-o", output]);
+    shop.run(format!("compile {source} for {isa}"), CLANG, arguments)
+}
+
+/// Splits transformed bitcode into the functions that may migrate (`migrating.bc`) and the rest (`plain.bc`). Returns the names.
+pub fn split(shop: &Workshop, module: &str, migrating: &[String]) -> Result<Vec<&'static str>, BuildError> {
+    if migrating.is_empty() {
+        let (from, to) = (shop.path(module), shop.path("plain.bc"));
+        std::fs::copy(&from, &to).map_err(BuildError::file("copy", &from))?;
+        return Ok(vec!["plain"]);
+    }
+    let functions: Vec<String> = migrating.iter().map(|f| format!("-func={f}")).collect();
+    let run = |delete: &[&str], output: &str| {
+        let mut arguments: Vec<&str> = delete.to_vec();
+        arguments.extend([module, "-o", output]);
+        arguments.extend(functions.iter().map(String::as_str));
+        shop.run("split the bitcode", LLVM_EXTRACT, arguments)
+    };
+    run(&[], "migrating.bc")?;
+    run(&["--delete"], "plain.bc")?;
+    Ok(vec!["migrating", "plain"])
+}
+
+/// Compiles `part`.bc for `isa` to `output`.
+pub fn compile_part(shop: &Workshop, isa: Isa, part: &str, output: &str) -> Result<(), BuildError> {
+    shop.make_directory_of(output)?;
+    let bitcode = format!("{part}.bc");
+    let target = format!("-mtriple={}", triple(isa));
+    let mut flags = vec![target.as_str()];
+    flags.extend(COMMON_FLAGS);
+    let step = format!("compile the bitcode for {isa}");
+    if part == "plain" {
+        flags.extend(["-filetype=obj", &bitcode, "-o", output]);
+        return shop.run(step, LLC, flags);
+    }
+    flags.extend(MIGRATING_FLAGS);
+    if isa == Isa::Aarch64 {
+        // Would merge the blocks that were split behind recorded calls.
+        flags.push("-aarch64-enable-atomic-cfg-tidy=false");
+    }
+    let halfway = format!("{output}.mir");
+    let mut first = flags.clone();
+    first.extend(["-stop-before=machine-latecleanup", &bitcode, "-o", &halfway]);
+    shop.run(step.as_str(), LLC, first)?;
+    flags.extend(["-start-after=machine-latecleanup", "-filetype=obj", &halfway, "-o", output]);
+    shop.run(step, LLC, flags)
+}

@@ -1,0 +1,91 @@
+//! Runs the tools of LLVM 19 as subprocesses, with the same file names whatever the working directory, so that no path gets into an output.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use isa::Isa;
+
+use crate::BuildError;
+
+/// C front end, and assembler of native code.
+pub const CLANG: &str = "clang-19";
+/// Links bitcode.
+pub const LLVM_LINK: &str = "llvm-link-19";
+/// Optimises bitcode.
+pub const OPT: &str = "opt-19";
+/// Splits bitcode.
+pub const LLVM_EXTRACT: &str = "llvm-extract-19";
+/// Compiles bitcode to objects.
+pub const LLC: &str = "llc-19";
+/// Links objects.
+pub const LLD: &str = "ld.lld-19";
+
+/// LLVM's triple of an ISA.
+pub fn triple(isa: Isa) -> &'static str {
+    match isa {
+        Isa::X86_64 => "x86_64-unknown-linux-gnu",
+        Isa::Aarch64 => "aarch64-unknown-linux-gnu",
+    }
+}
+
+/// The directory of a build's intermediate files, and whether to say what runs.
+#[derive(Debug)]
+pub struct Workshop {
+    directory: PathBuf,
+    verbose: bool,
+}
+
+impl Workshop {
+    /// A workshop in an existing directory.
+    pub fn new(directory: PathBuf, verbose: bool) -> Self {
+        Self { directory, verbose }
+    }
+
+    /// The file `name` in the working directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a file into the working directory; directories on the way are made.
+    pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) -> Result<(), BuildError> {
+        let path = self.path(name);
+        self.make_directory_of(name)?;
+        std::fs::write(&path, contents).map_err(BuildError::file("write", &path))
+    }
+
+    /// Makes the directory that the file `name` is in.
+    pub fn make_directory_of(&self, name: &str) -> Result<(), BuildError> {
+        let path = self.path(name);
+        let parent = path.parent().unwrap_or(Path::new("."));
+        std::fs::create_dir_all(parent).map_err(BuildError::file("create", parent))
+    }
+
+    /// Runs `tool` in the working directory; `step` completes "cannot ...".
+    pub fn run<S: AsRef<OsStr>>(
+        &self,
+        step: impl Into<String>,
+        tool: &'static str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<(), BuildError> {
+        let step = step.into();
+        let mut command = Command::new(tool);
+        command.args(arguments).current_dir(&self.directory);
+        if self.verbose {
+            eprintln!("{command:?}");
+        }
+        let output = match command.output() {
+            Ok(output) => output,
+            Err(source) => return Err(BuildError::NoTool { step, tool, source }),
+        };
+        let message = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        if !output.status.success() {
+            return Err(BuildError::Tool { step, tool, message });
+        }
+        // Warnings of the front end are for the user.
+        if !message.is_empty() && (tool == CLANG || self.verbose) {
+            eprintln!("{message}");
+        }
+        Ok(())
+    }
+}

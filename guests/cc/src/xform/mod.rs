@@ -1,0 +1,122 @@
+//! The transformation: one bitcode module in, one out, whose machine frames carry no content at migration points.
+//!
+//! After it, whatever a possibly migrating function needs across a possibly migrating call is in its *data frame*, a block of neutral
+//! memory on the thread's data stack (`__dsp`, and `__dfp` where a function allocates dynamically). So both back ends may lay out
+//! their native frames as they like: at such a call a native frame holds a return address, a saved frame pointer, and junk.
+//!
+//! The phases, one file each, in this order:
+//! 1. [`refuse`]: what cannot be made neutral is refused, with function and line;
+//! 2. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
+//! 3. [`migrating`]: which functions may migrate;
+//! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout) and [`rewrite`]
+//!    (stores, reloads, addresses of locals);
+//! 5. [`symbols`]: names and sections that let the linker place every symbol at one address for both ISAs;
+//! 6. `mem2reg`, and nothing else: other passes could carry values across calls again.
+//!
+//! Left out so far: sharing of data-frame slots between values that are never live together, and sinking stores to the first call
+//! that needs them. Both belong into `frame` and `rewrite`.
+
+mod abi;
+mod calls;
+mod frame;
+mod ir;
+mod liveness;
+mod migrating;
+mod refuse;
+mod rewrite;
+mod symbols;
+mod varargs;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use inkwell::context::Context;
+
+pub use refuse::Refusal;
+
+use ir::{Ir, Value};
+
+/// What the transformation needs to know besides the module.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Natively defined functions that may migrate the calling thread.
+    pub roots: Vec<String>,
+    /// Symbols of native objects: a symbol local to the module may not take one of these names.
+    pub native_symbols: BTreeSet<String>,
+    /// Whether debug information stays in the output.
+    pub keep_debug_info: bool,
+}
+
+/// What came out besides the module.
+#[derive(Clone, Debug, Default)]
+pub struct Transformed {
+    /// For each call site, by site id: the function it is in.
+    pub sites: Vec<String>,
+    /// The functions that may migrate, in module order.
+    pub migrating: Vec<String>,
+    /// Functions and variables that the module uses and does not define.
+    pub declared: Vec<String>,
+    /// Functions and variables that the module defines.
+    pub defined: Vec<String>,
+}
+
+/// Why there is no output.
+#[derive(Debug)]
+pub enum Failure {
+    /// The program uses what cannot migrate.
+    Refused(Vec<Refusal>),
+    /// LLVM could not read, verify or write the module.
+    Llvm(String),
+}
+
+/// The thread-local pointers into the data stack.
+#[derive(Clone, Copy, Debug)]
+struct DataStack {
+    /// Lowest byte in use.
+    dsp: Value,
+    /// Base of the frame of a function that allocates dynamically.
+    dfp: Value,
+}
+
+/// Transforms the module in `input` and writes it to `output`.
+pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Transformed, Failure> {
+    let context = Context::create();
+    let ir = Ir::read(&context, input).map_err(Failure::Llvm)?;
+    refused(refuse::check_module(&ir))?;
+    let stack = DataStack {
+        dsp: ir.define_thread_local_pointer("__dsp"),
+        dfp: ir.define_thread_local_pointer("__dfp"),
+    };
+    refused(varargs::neutralise(&ir))?;
+    refused(abi::neutralise(&ir))?;
+    let set = migrating::MaybeMigrating::of(&ir, &options.roots);
+    let migrating = set.defined(&ir);
+    refused(refuse::check_migrating(&migrating))?;
+    let mut sites: Vec<Value> = Vec::new();
+    for function in &migrating {
+        let calls = calls::record(&ir, *function, &set, stack, &mut sites);
+        rewrite::rewrite(&ir, *function, &calls, stack);
+    }
+    symbols::settle(&ir, &options.native_symbols);
+    let well_formed = || ir.verify().map_err(|e| Failure::Llvm(format!("ill-formed module: {e}")));
+    well_formed()?;
+    ir.promote_memory_to_registers().map_err(Failure::Llvm)?;
+    if !options.keep_debug_info {
+        ir.strip_debug_info();
+    }
+    well_formed()?;
+    if !ir.write(output) {
+        return Err(Failure::Llvm(format!("cannot write {}", output.display())));
+    }
+    let (declared, defined) = symbols::names(&ir);
+    Ok(Transformed {
+        sites: sites.into_iter().map(Value::name).collect(),
+        migrating: migrating.into_iter().map(Value::name).collect(),
+        declared,
+        defined,
+    })
+}
+
+fn refused(refusals: Vec<Refusal>) -> Result<(), Failure> {
+    if refusals.is_empty() { Ok(()) } else { Err(Failure::Refused(refusals)) }
+}

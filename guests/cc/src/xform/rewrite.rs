@@ -1,0 +1,267 @@
+//! Puts a function's locals and its values live across recorded calls into the data frame.
+//!
+//! Each spilled value gets a variable (an alloca, which `mem2reg` turns back into SSA form). Right after its definition the value is
+//! stored to its slot and to its variable; after each recorded call the values live across that call are loaded from their slots into
+//! their variables; every original use reads the variable. So behind a call nothing refers to a register filled before it.
+
+use inkwell::llvm_sys::LLVMOpcode;
+
+use super::DataStack;
+use super::frame::{FRAME_ALIGN, Frame, Locals};
+use super::ir::{FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
+use super::liveness::Liveness;
+
+/// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
+const DROPPED_ATTRIBUTES: [&str; 7] =
+    ["memory", "willreturn", "nofree", "nosync", "norecurse", "speculatable", "mustprogress"];
+
+/// What the back ends must do with a function that may migrate: a frame pointer to walk by, no jump instead of a call, and a frame
+/// whose size does not depend on where it begins.
+const BACK_END_ATTRIBUTES: [(&str, &str); 3] =
+    [("frame-pointer", "all"), ("disable-tail-calls", "true"), ("no-realign-stack", "")];
+
+/// Rewrites `function`, whose recorded calls are `calls`.
+pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) {
+    let locals = Locals::of(ir, function);
+    let liveness = Liveness::of(function, calls, &locals.offsets);
+    let frame = Frame::lay_out(ir, &locals, &liveness);
+    if frame.size > 0 {
+        Rewriter::new(ir, function, calls, stack, locals, liveness, frame).run();
+    }
+    for name in DROPPED_ATTRIBUTES {
+        function.remove_attribute(FUNCTION_INDEX, name);
+    }
+    for index in RETURN_INDEX..=function.arguments().len() as u32 {
+        function.remove_attribute(index, "returned");
+    }
+    for (name, value) in BACK_END_ATTRIBUTES {
+        ir.add_text_attribute(function, name, value);
+    }
+}
+
+struct Rewriter<'a, 'ctx> {
+    ir: &'a Ir<'ctx>,
+    function: Value,
+    calls: &'a [Value],
+    stack: DataStack,
+    locals: Locals,
+    liveness: Liveness,
+    frame: Frame,
+    /// The variable that holds the frame's base.
+    base: Value,
+    /// The variable of each spilled value, by index.
+    variables: Lookup<usize, Value>,
+}
+
+/// One use of a local or of a spilled value.
+struct Use {
+    user: Value,
+    operand: u32,
+    value: Value,
+}
+
+impl<'a, 'ctx> Rewriter<'a, 'ctx> {
+    fn new(
+        ir: &'a Ir<'ctx>,
+        function: Value,
+        calls: &'a [Value],
+        stack: DataStack,
+        locals: Locals,
+        liveness: Liveness,
+        frame: Frame,
+    ) -> Self {
+        ir.at_entry(function);
+        let base = ir.alloca(ir.pointer(), "base");
+        let variable = |k: &usize| (*k, ir.alloca(liveness.values[*k].type_of(), "spilled"));
+        let variables = liveness.spilled.iter().map(variable).collect();
+        Self { ir, function, calls, stack, locals, liveness, frame, base, variables }
+    }
+
+    fn run(self) {
+        let uses = self.uses();
+        let returns: Vec<Value> = self.function.blocks().into_iter().map(|b| b.terminator()).collect();
+        self.ir.at_entry(self.function);
+        self.enter();
+        for k in &self.liveness.spilled {
+            self.spill(*k);
+        }
+        for (call, across) in self.calls.iter().zip(&self.liveness.across) {
+            self.reload(*call, across);
+        }
+        for one in uses {
+            self.redirect(one);
+        }
+        self.unify_duplicate_edges();
+        for end in returns.into_iter().filter(|i| i.is(LLVMOpcode::LLVMRet)) {
+            self.leave(end);
+        }
+        for alloca in &self.locals.dynamic {
+            self.allocate(*alloca);
+        }
+        for alloca in &self.locals.fixed {
+            alloca.erase();
+        }
+    }
+
+    /// The original uses, before anything is built.
+    fn uses(&self) -> Vec<Use> {
+        let mut uses = Vec::new();
+        for user in self.function.instructions() {
+            for (operand, value) in (0..).zip(user.operands()) {
+                let spilled = self.liveness.index_of(value).is_some_and(|k| self.variables.contains(k));
+                if spilled || self.locals.offsets.contains(value) {
+                    uses.push(Use { user, operand, value });
+                }
+            }
+        }
+        uses
+    }
+
+    fn enter(&self) {
+        let (ir, stack) = (self.ir, self.stack);
+        let base = ir.offset(ir.load(ir.pointer(), stack.dsp), -(self.frame.size as i64));
+        ir.store(base, stack.dsp);
+        ir.store(base, self.base);
+        if let Some(saved) = self.frame.saved_dfp {
+            ir.store(ir.load(ir.pointer(), stack.dfp), ir.offset(base, saved as i64));
+            ir.store(base, stack.dfp);
+        }
+        for k in self.liveness.spilled.iter().filter(|k| **k < self.liveness.arguments) {
+            self.store_to_slot(*k, base);
+        }
+    }
+
+    fn leave(&self, end: Value) {
+        let (ir, stack) = (self.ir, self.stack);
+        ir.before(end);
+        let base = ir.load(ir.pointer(), self.base);
+        if let Some(saved) = self.frame.saved_dfp {
+            ir.store(ir.load(ir.pointer(), ir.offset(base, saved as i64)), stack.dfp);
+        }
+        ir.store(ir.offset(base, self.frame.size as i64), stack.dsp);
+    }
+
+    /// The frame's base as memory knows it, after a call.
+    fn base_from_memory(&self) -> Value {
+        let register = if self.frame.saved_dfp.is_some() { self.stack.dfp } else { self.stack.dsp };
+        self.ir.load(self.ir.pointer(), register)
+    }
+
+    fn slot(&self, k: usize, base: Value) -> Value {
+        let offset = self.frame.slots.get(k).copied().unwrap_or_default();
+        self.ir.offset(base, offset as i64)
+    }
+
+    fn store_to_slot(&self, k: usize, base: Value) {
+        let value = self.liveness.values[k];
+        self.ir.store(value, self.slot(k, base)).set_alignment(self.slot_align(k));
+        if let Some(variable) = self.variables.get(k) {
+            self.ir.store(value, *variable);
+        }
+    }
+
+    fn slot_align(&self, k: usize) -> u64 {
+        self.ir.align_of(self.liveness.values[k].type_of()).min(FRAME_ALIGN)
+    }
+
+    /// Stores a spilled instruction right after its definition; arguments have been stored on entry.
+    fn spill(&self, k: usize) {
+        if k < self.liveness.arguments {
+            return;
+        }
+        let value = self.liveness.values[k];
+        let recorded = self.calls.contains(&value);
+        self.ir.before(if recorded {
+            behind_call(value)
+        } else if value.is(LLVMOpcode::LLVMPHI) {
+            value.block().first_other_than(LLVMOpcode::LLVMPHI)
+        } else {
+            value.next()
+        });
+        let base = if recorded {
+            self.base_from_memory()
+        } else {
+            self.ir.load(self.ir.pointer(), self.base)
+        };
+        self.store_to_slot(k, base);
+    }
+
+    fn reload(&self, call: Value, across: &[usize]) {
+        self.ir.before(behind_call(call));
+        let base = self.base_from_memory();
+        self.ir.store(base, self.base);
+        for k in across {
+            let value = self.ir.load(self.liveness.values[*k].type_of(), self.slot(*k, base));
+            value.set_alignment(self.slot_align(*k));
+            if let Some(variable) = self.variables.get(*k) {
+                self.ir.store(value, *variable);
+            }
+        }
+    }
+
+    fn redirect(&self, one: Use) {
+        let ir = self.ir;
+        if one.user.is(LLVMOpcode::LLVMPHI) {
+            let (_, from) = one.user.incoming()[one.operand as usize];
+            ir.before(from.terminator());
+        } else {
+            ir.before(one.user);
+        }
+        let value = match self.locals.offsets.get(one.value) {
+            Some(offset) => self.address_of_local(one.value, *offset),
+            None => {
+                let variable = self.liveness.index_of(one.value).and_then(|k| self.variables.get(k));
+                let Some(variable) = variable else { return };
+                ir.load(one.value.type_of(), *variable)
+            }
+        };
+        one.user.set_operand(one.operand, value);
+    }
+
+    fn address_of_local(&self, alloca: Value, offset: u64) -> Value {
+        let ir = self.ir;
+        let address = ir.offset(ir.load(ir.pointer(), self.base), offset as i64);
+        let align = alloca.alignment();
+        if align <= FRAME_ALIGN {
+            return address;
+        }
+        let up = ir.add(ir.pointer_to_integer(address), ir.number(align - 1));
+        ir.integer_to_pointer(ir.and(up, ir.number(!(align - 1))))
+    }
+
+    /// A phi node may name a predecessor several times (switch): LLVM wants the very same value for each.
+    fn unify_duplicate_edges(&self) {
+        for phi in self.function.blocks().into_iter().flat_map(|b| b.phis()) {
+            let mut seen = Lookup::new();
+            for (k, (value, from)) in (0..).zip(phi.incoming()) {
+                match seen.get(from) {
+                    Some(first) => phi.set_operand(k, *first),
+                    None => {
+                        seen.insert(from, value);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A dynamic alloca takes memory off the data stack.
+    fn allocate(&self, alloca: Value) {
+        let ir = self.ir;
+        ir.before(alloca);
+        let count = ir.widen(alloca.operand(0));
+        let bytes = ir.multiply(count, ir.number(ir.size_of(alloca.allocated_type())));
+        let align = alloca.alignment().max(FRAME_ALIGN);
+        let top = ir.pointer_to_integer(ir.load(ir.pointer(), self.stack.dsp));
+        let address = ir.and(ir.subtract(top, bytes), ir.number(!(align - 1)));
+        let address = ir.integer_to_pointer(address);
+        ir.store(address, self.stack.dsp);
+        alloca.replace_all_uses_with(address);
+        alloca.erase();
+    }
+}
+
+/// The first instruction of the block that a recorded call continues in.
+fn behind_call(call: Value) -> Value {
+    let continuation = call.block().successors();
+    continuation[0].first()
+}

@@ -1,0 +1,155 @@
+//! Neutral variadic functions: the variable arguments are stored in memory and their address is one more parameter.
+//!
+//! `R f(A, ...)` becomes `R f(A, ptr va)`. The front end has already lowered `va_arg` for x86_64: it looks at `gp_offset` and
+//! `fp_offset` of the `va_list` and takes an argument from the register save area or from the overflow area. `va_start` now says
+//! that both register areas are used up, so every argument comes from the overflow area, which is what the caller has built: slots of
+//! 8 bytes, aligned to 16 where the type asks for more than 8. So a `va_list` is neutral memory and may live across a migration.
+//!
+//! Left out: calls of variadic functions that are defined natively; those stay as they are.
+
+use super::ir::{Ir, Type, Value};
+use super::refuse::Refusal;
+
+/// `va_list` of x86_64: offsets of its members, and the values that say "no registers left" (psABI 3.5.7).
+const GP_OFFSET_USED_UP: u32 = 48;
+const FP_OFFSET_USED_UP: u32 = 176;
+const FP_OFFSET: i64 = 4;
+const OVERFLOW_ARG_AREA: i64 = 8;
+const REG_SAVE_AREA: i64 = 16;
+const VA_LIST_SIZE: u64 = 24;
+
+/// Rewrites all definitions of and calls to variadic functions.
+pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
+    for function in ir.defined_functions() {
+        if function.value_type().is_variadic() {
+            define_neutral(ir, function);
+        }
+    }
+    let mut refusals = Vec::new();
+    for function in ir.defined_functions() {
+        for call in function.instructions().into_iter().filter(|i| i.is_call()) {
+            match call.intrinsic() {
+                Some(n) if n.starts_with("llvm.va_end") => call.erase(),
+                Some(n) if n.starts_with("llvm.va_copy") => {
+                    ir.before(call);
+                    ir.copy((call.operand(0), 8), (call.operand(1), 8), VA_LIST_SIZE);
+                    call.erase();
+                }
+                Some(n) if n.starts_with("llvm.va_start") => {
+                    refusals.push(Refusal::at(function, call, "va_start in a function without `...`"));
+                }
+                Some(_) => {}
+                None => {
+                    let native = call.callee().is_some_and(|f| !f.is_definition());
+                    if !native && call.called_type().is_variadic() {
+                        call_neutral(ir, function, call);
+                    }
+                }
+            }
+        }
+    }
+    refusals
+}
+
+fn define_neutral(ir: &Ir<'_>, old: Value) {
+    let ty = old.value_type();
+    let mut parameters = ty.parameters();
+    parameters.push(ir.pointer());
+    let name = old.name();
+    old.set_name("");
+    let new = ir.add_function(&name, ir.function_type(ty.return_type(), &parameters), old.linkage());
+    new.set_calling_convention(old.calling_convention());
+    new.copy_attributes_of(old);
+    ir.move_subprogram(old, new);
+    let anchor = ir.append_block(new);
+    let mut last = anchor;
+    for block in old.blocks() {
+        block.move_after(last);
+        last = block;
+    }
+    anchor.delete();
+    for (from, to) in old.arguments().into_iter().zip(new.arguments()) {
+        from.replace_all_uses_with(to);
+    }
+    old.replace_all_uses_with(new);
+    old.delete_function();
+    let Some(area) = new.arguments().pop() else { return };
+    for call in new.instructions() {
+        if call.is_call() && call.intrinsic().is_some_and(|n| n.starts_with("llvm.va_start")) {
+            ir.before(call);
+            let list = call.operand(0);
+            ir.store(ir.number32(GP_OFFSET_USED_UP), list);
+            ir.store(ir.number32(FP_OFFSET_USED_UP), ir.offset(list, FP_OFFSET));
+            ir.store(area, ir.offset(list, OVERFLOW_ARG_AREA));
+            ir.store(ir.pointer().zero(), ir.offset(list, REG_SAVE_AREA));
+            call.erase();
+        }
+    }
+}
+
+/// One variable argument and where it goes in the area.
+struct Slot {
+    value: Value,
+    offset: u64,
+    /// For a struct passed by value (`value` is its address): its size.
+    by_value: Option<u64>,
+}
+
+fn call_neutral(ir: &Ir<'_>, function: Value, call: Value) {
+    let ty = call.called_type();
+    let fixed = ty.parameter_count();
+    let mut arguments = call.call_arguments();
+    if wants_area(call, fixed, arguments.len()) {
+        let (slots, size) = area_layout(ir, call, &arguments[fixed as usize..], fixed);
+        arguments.truncate(fixed as usize);
+        arguments.push(build_area(ir, function, call, slots, size));
+    }
+    ir.before(call);
+    let types: Vec<Type> = arguments.iter().map(|a| a.type_of()).collect();
+    let new = ir.call(ir.function_type(ty.return_type(), &types), call.called_value(), &arguments);
+    new.copy_call_attributes_of(call, fixed, &[]);
+    call.replace_all_uses_with(new);
+    call.erase();
+}
+
+/// A call through a type without prototype, `f()`, looks variadic too. It is told apart by the callee's parameters; through a pointer,
+/// by having no arguments at all (with arguments the front end refuses it).
+fn wants_area(call: Value, fixed: u32, arguments: usize) -> bool {
+    match call.callee() {
+        Some(callee) => callee.value_type().parameter_count() == fixed + 1,
+        None => fixed > 0 || arguments > 0,
+    }
+}
+
+fn area_layout(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> (Vec<Slot>, u64) {
+    let mut end = 0u64;
+    let mut slots = Vec::new();
+    for (k, value) in (fixed + 1..).zip(values) {
+        let by_value = call.call_attribute_type(k, "byval");
+        let ty = by_value.unwrap_or_else(|| value.type_of());
+        let align = if ir.align_of(ty) > 8 { 16 } else { 8 };
+        let offset = end.next_multiple_of(align);
+        let size = ir.size_of(ty);
+        slots.push(Slot { value: *value, offset, by_value: by_value.map(|_| size) });
+        end = offset + size.next_multiple_of(8);
+    }
+    (slots, end)
+}
+
+fn build_area(ir: &Ir<'_>, function: Value, call: Value, slots: Vec<Slot>, size: u64) -> Value {
+    if size == 0 {
+        return ir.pointer().zero();
+    }
+    ir.at_entry(function);
+    let area = ir.alloca(ir.bytes(size), "va.area");
+    area.set_alignment(16);
+    ir.before(call);
+    for slot in slots {
+        let at = ir.offset(area, slot.offset as i64);
+        match slot.by_value {
+            Some(bytes) => ir.copy((at, 8), (slot.value, 8), bytes),
+            None => ir.store(slot.value, at).set_alignment(8),
+        }
+    }
+    area
+}
