@@ -33,7 +33,7 @@ mod userpage;
 use std::rc::Rc;
 
 use isa::{PAGE_SIZE, VirtAddr};
-use msglayer::SimDuration;
+use msglayer::{Nid, SimDuration};
 
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
@@ -56,6 +56,19 @@ pub fn page_server_zap_pte(_k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) {
     if let Some(rc) = mm.remote() {
         rc.pages.borrow_mut().clear(addr);
         mm.page_table.borrow_mut().update(addr, |pte| pte.present = true);
+    }
+}
+
+/// madvise(MADV_RELEASE) of a guest, at home: the guest's owner bits are cleared in `addr..addr+len`.
+///
+/// A page that only the guest holds stays its own: K52 does not look, and loses the data.
+pub fn release_pages(mm: &Rc<Mm>, addr: VirtAddr, len: u64, guest: Nid) {
+    let Some(rc) = mm.remote() else { return };
+    let end = VirtAddr(addr.0.saturating_add(len));
+    let mut pages = rc.pages.borrow_mut();
+    let shared: Vec<_> = pages.iter().filter(|(page, word)| (addr..end).contains(page) && word.is_owned_by(guest) && word.count() > 1).collect();
+    for (page, _) in shared {
+        pages.clear_owner(page, guest);
     }
 }
 

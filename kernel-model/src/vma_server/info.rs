@@ -1,0 +1,66 @@
+//! VMA_INFO_REQUEST at home: which area covers the address.
+
+use std::rc::Rc;
+
+use isa::{Errno, VirtAddr};
+use msglayer::messages::{PathField, VmaInfoRequest, VmaInfoResponse};
+use msglayer::{Envelope, Message};
+use zerocopy::FromZeros;
+
+use crate::config::Profile;
+use crate::ids::Pid;
+use crate::kernel::Kernel;
+use crate::kmsg::{parse, pcn_kmsg_send};
+use crate::mm::{self, Mm, VmFlags, Vma};
+use crate::task::Task;
+
+/// `process_vma_info_request`, in the shadow's context.
+pub async fn process_vma_info_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
+    let Some(request) = parse::<VmaInfoRequest>(k, &envelope) else { return };
+    let mm = task.mm();
+    let addr = VirtAddr(request.addr.get());
+    let found = find(k, &mm, addr).await;
+    let mut response = VmaInfoResponse::new_zeroed();
+    response.remote_pid.set(request.remote_pid.get());
+    response.addr.set(addr.0);
+    match found {
+        Some(vma) => {
+            response.vm_start.set(vma.start.0);
+            response.vm_end.set(vma.end.0);
+            response.vm_flags.set(vma.flags.bits());
+            response.vm_pgoff.set(vma.pgoff);
+            if let Some(file) = &vma.file {
+                response.vm_file_path = PathField::new(&file.path).expect("a path that was opened fits into a message");
+            }
+        }
+        None => response.result.set(-Errno::ENOENT.raw()),
+    }
+    pcn_kmsg_send(k, envelope.from, response);
+}
+
+/// The area, or the stack above the address.
+///
+/// K52 answers with the stack as it is, and the guest's page request below it then gets SIGBUS; by default the stack grows at home first.
+async fn find(k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) -> Option<Vma> {
+    let vma = {
+        let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
+        mm.vmas.borrow().find(addr).cloned()?
+    };
+    if vma.contains(addr) {
+        return Some(vma);
+    }
+    if !vma.flags.contains(VmFlags::GROWSDOWN) {
+        return None;
+    }
+    if k.config.profile == Profile::K52 {
+        return Some(vma);
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    mm::expand_stack(mm, addr).ok()?;
+    mm.vmas.borrow().covering(addr).cloned()
+}
+
+/// Whose mailbox a VMA_INFO_REQUEST goes to.
+pub fn pid_of_info_request(envelope: &Envelope) -> Option<Pid> {
+    VmaInfoRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+}

@@ -1,0 +1,113 @@
+//! VMA_OP_REQUEST: home executes what a guest delegated; a guest's worker executes the munmap that home broadcasts.
+
+use std::rc::Rc;
+
+use isa::{Errno, VirtAddr};
+use msglayer::messages::{VmaOp, VmaOpRequest, VmaOpResponse};
+use msglayer::{Envelope, Message, Nid};
+use zerocopy::FromZeros;
+
+use crate::exec::WaitRecord;
+use crate::ids::Pid;
+use crate::kernel::Kernel;
+use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
+use crate::mm::{self, MmapRequest, VmaFile};
+use crate::page_server;
+use crate::task::Task;
+
+/// madvise(MADV_RELEASE): give a guest's copies of pages up.
+const MADV_RELEASE: u64 = 20;
+
+/// `process_vma_op_request`, in the context of the shadow (at home) or of the worker (at a guest).
+pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
+    let Some(request) = parse::<VmaOpRequest>(k, &envelope) else { return };
+    let op = VmaOp::ALL.into_iter().find(|op| op.number() == request.operation.get());
+    let result = match op {
+        Some(op) if task.popcorn.at_remote.get() => process_at_remote(k, task, op, request).await,
+        Some(op) => process_at_origin(k, task, envelope.from, op, request).await,
+        None => Err(Errno::EINVAL),
+    };
+    let mut response = VmaOpResponse::new_zeroed();
+    response.origin_pid.set(request.origin_pid.get());
+    response.remote_pid.set(request.remote_pid.get());
+    response.remote_ws.set(request.remote_ws.get());
+    response.operation.set(request.operation.get());
+    response.ret.set(Errno::encode(result.map(|_| 0)) as i64);
+    response.addr.set(result.map_or(request.addr.get(), |addr| addr.0));
+    response.len.set(request.len.get());
+    pcn_kmsg_send(k, envelope.from, response);
+}
+
+/// The guest's worker does munmap only; anything else is EPERM, as in K52.
+async fn process_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, op: VmaOp, request: &VmaOpRequest) -> Result<VirtAddr, Errno> {
+    if op != VmaOp::Munmap {
+        k.log(&format!("home asks the worker {} for a VMA operation that is not munmap", task.pid));
+        return Err(Errno::EPERM);
+    }
+    let (mm, addr) = (task.mm(), VirtAddr(request.addr.get()));
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    mm::do_munmap(k, &mm, addr, request.len.get())?;
+    Ok(addr)
+}
+
+async fn process_at_origin(k: &Rc<Kernel>, task: &Rc<Task>, from: Nid, op: VmaOp, request: &VmaOpRequest) -> Result<VirtAddr, Errno> {
+    let (mm, addr, len) = (task.mm(), VirtAddr(request.addr.get()), request.len.get());
+    if op == VmaOp::Munmap {
+        vma_server_munmap_origin(k, task, addr, len, from).await;
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    match op {
+        VmaOp::Mmap => mm::do_mmap(k, &mm, &mmap_request(k, request)?),
+        VmaOp::Munmap => mm::do_munmap(k, &mm, addr, len).map(|()| addr),
+        VmaOp::Mprotect => mm::do_mprotect(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr),
+        VmaOp::Madvise if request.prot.get() == MADV_RELEASE => {
+            page_server::release_pages(&mm, addr, len, from);
+            Ok(addr)
+        }
+        VmaOp::Madvise => mm::do_madvise(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr),
+        VmaOp::Brk => mm::do_brk(k, &mm, addr),
+        VmaOp::Nop | VmaOp::Mremap => Err(Errno::EINVAL),
+    }
+}
+
+/// `vma_server_munmap_origin`: tells every node that has the process, but `except` and this one, one after the other, waiting for each.
+pub async fn vma_server_munmap_origin(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, len: u64, except: Nid) {
+    let Some(rc) = task.mm().remote() else { return };
+    for nid in Nid::all().filter(|nid| *nid != except && *nid != k.nid()) {
+        let Some(worker) = rc.remote_tgid(nid).filter(|_| k.nodes.borrow().get_popcorn_node_online(nid)) else { continue };
+        let station = WaitStation::get(k, task.pid, Replies(1));
+        let mut request = VmaOpRequest::new_zeroed();
+        request.origin_pid.set(worker.0);
+        request.remote_pid.set(task.pid.0);
+        request.remote_ws.set(station.id().as_i32());
+        request.operation.set(VmaOp::Munmap.number());
+        request.addr.set(addr.0);
+        request.len.set(len);
+        pcn_kmsg_send(k, nid, request);
+        station.wait(k, WaitRecord::new("a munmap on another node").addr(addr).whom(nid, worker)).await;
+    }
+}
+
+fn mmap_request(k: &Rc<Kernel>, request: &VmaOpRequest) -> Result<MmapRequest, Errno> {
+    let file = match request.path.as_str().map_err(|_| Errno::EINVAL)? {
+        "" => None,
+        path => Some(VmaFile { path: path.into(), file: k.root.open(path, k.isa())? }),
+    };
+    Ok(MmapRequest {
+        addr: VirtAddr(request.addr.get()),
+        len: request.len.get(),
+        prot: low_word(request.prot.get())?,
+        flags: low_word(request.flags.get())?,
+        pgoff: request.pgoff.get(),
+        file,
+    })
+}
+
+fn low_word(value: u64) -> Result<u32, Errno> {
+    u32::try_from(value).map_err(|_| Errno::EINVAL)
+}
+
+/// Whose work a VMA_OP_REQUEST is: the shadow's at home, the worker's at a guest.
+pub fn pid_of_op_request(envelope: &Envelope) -> Option<Pid> {
+    VmaOpRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+}
