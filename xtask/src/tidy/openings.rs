@@ -3,7 +3,7 @@
 use super::{Finding, Tree};
 
 /// A first sentence of fewer words than this is a title, not a statement.
-const FEWEST_WORDS: usize = 4;
+const FEWEST_WORDS: usize = 3;
 
 /// Finds Rust files without a telling `//!` on line 1, and C and assembly files without a telling comment there.
 #[must_use]
