@@ -98,10 +98,7 @@ mod tests {
             your_pid: 70.into(),
             ..RemoteTaskPairing::blank()
         };
-        (
-            Envelope::seal(guest, home, message.clone()).unwrap(),
-            message,
-        )
+        (Envelope::seal(guest, home, message).unwrap(), message)
     }
 
     #[test]

@@ -69,11 +69,9 @@ pub struct LinkProfile {
 pub const LINK_PROFILES: &[LinkProfile] = &[
     LinkProfile {
         name: "ib56",
-        what: "TCP over 56 Gbit/s InfiniBand, the network of the 8-node DeX cluster",
+        what: "TCP over 56 Gbit/s InfiniBand",
         model: profile(56_000, 8_000, 1_500, 2_000),
-        bandwidth_source: Source::Cited(
-            "InfiniBand FDR, 4 lanes, nominal rate; DeX (ICDCS 2020) names it as its network",
-        ),
+        bandwidth_source: Source::Cited("InfiniBand FDR, 4 lanes, nominal rate"),
         timing_source: Source::Assumed,
     },
     LinkProfile {

@@ -120,8 +120,7 @@ impl Quantity {
         let largest = self
             .units
             .iter()
-            .filter(|(name, scale)| *scale <= value && name.is_ascii())
-            .next_back();
+            .rfind(|(name, scale)| *scale <= value && name.is_ascii());
         let (unit, scale) = *largest.unwrap_or(&self.units[0]);
         let thousandths = u128::from(value % scale) * 1000 / u128::from(scale);
         let decimals = format!("{thousandths:03}");
@@ -136,7 +135,7 @@ fn scaled(whole: &str, fraction: &str, scale: u64) -> Option<u64> {
     let mut value = u128::from(whole.parse::<u64>().ok()?) * u128::from(scale);
     let mut place = scale;
     for digit in fraction.trim_end_matches('0').chars() {
-        if place % 10 != 0 {
+        if !place.is_multiple_of(10) {
             return None;
         }
         place /= 10;
