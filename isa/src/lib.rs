@@ -6,11 +6,14 @@
 
 mod addr;
 mod arch;
+pub mod callsites;
+pub mod disasm;
 pub mod elf;
 pub mod errno;
 pub mod layout;
 pub mod registers;
 pub mod syscall;
+pub mod unwind;
 pub mod wire;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
