@@ -15,11 +15,16 @@
 //!
 //! Where a field exists once for each ISA, the index is the arch code: aarch64 first, then x86_64.
 
-use thiserror::Error;
-use zerocopy::little_endian::{I32, U32, U64};
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+mod error;
+mod wire;
+
+use zerocopy::little_endian::U32;
+use zerocopy::{FromBytes as _, IntoBytes as _};
+
+pub use error::CallSitesError;
 
 use crate::{ElfImage, Isa, VirtAddr};
+use wire::{WireHeader, WireSite};
 
 /// Name of the section that holds the table.
 pub const SECTION: &str = ".kettle.callsites";
@@ -77,85 +82,6 @@ pub struct CallSites {
     /// Site numbers by ascending return address, for each arch code.
     by_address: [Vec<u32>; ISAS],
 }
-
-/// Why a table is not valid.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum CallSitesError {
-    /// The program was not made by kettle-cc.
-    #[error("the {0} file has no section {SECTION}: it was not built by kettle-cc")]
-    NoSection(Isa),
-    /// Magic number or version are wrong.
-    #[error(
-        "the call-site table begins with magic {magic:#x} version {version}; it must be {MAGIC:#x} version {VERSION}"
-    )]
-    Header {
-        /// The magic number found.
-        magic: u32,
-        /// The version found.
-        version: u32,
-    },
-    /// The length does not fit the number of sites, or is too short for a header.
-    #[error("the call-site table has {found} bytes; with {count} sites it must have {expected}")]
-    Length {
-        /// Bytes given.
-        found: u64,
-        /// Sites promised by the header.
-        count: u64,
-        /// Bytes that so many sites take.
-        expected: u64,
-    },
-    /// The reserved word is not zero.
-    #[error("the reserved word of the call-site table's header is {0:#x}; it must be 0")]
-    Reserved(u32),
-    /// A site makes no sense.
-    #[error("call site {site} on {isa}: {reason}")]
-    Site {
-        /// Which one.
-        site: u32,
-        /// On which ISA.
-        isa: Isa,
-        /// What is wrong.
-        reason: String,
-    },
-    /// An index is not the sites in ascending order of their return addresses.
-    #[error(
-        "the {isa} index of the call-site table is not sorted by return address at position {position}"
-    )]
-    Index {
-        /// Which one.
-        isa: Isa,
-        /// The first wrong entry.
-        position: usize,
-    },
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct WireHeader {
-    magic: U32,
-    version: U32,
-    count: U32,
-    zero: U32,
-    start: [U64; ISAS],
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct WireFrame {
-    cfa_from_fp: I32,
-    size: U32,
-    saved_fp: I32,
-    saved_return_address: I32,
-}
-
-#[derive(Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct WireSite {
-    return_address: [U64; ISAS],
-    frame: [WireFrame; ISAS],
-}
-
-const _: () = assert!(size_of::<WireHeader>() == 32 && size_of::<WireSite>() == 48);
 
 /// Index of an ISA in the table's arrays.
 const fn slot(isa: Isa) -> usize {
@@ -305,37 +231,6 @@ impl CallSites {
     /// The return address in the process's start code.
     pub fn start_return_address(&self, isa: Isa) -> VirtAddr {
         self.start[slot(isa)]
-    }
-}
-
-impl WireSite {
-    fn frame(&self, isa: Isa) -> SiteFrame {
-        let frame = &self.frame[slot(isa)];
-        SiteFrame {
-            return_address: VirtAddr(self.return_address[slot(isa)].get()),
-            cfa_from_fp: frame.cfa_from_fp.get(),
-            size: frame.size.get(),
-            saved_fp: frame.saved_fp.get(),
-            saved_return_address: frame.saved_return_address.get(),
-        }
-    }
-}
-
-impl From<&CallSite> for WireSite {
-    fn from(site: &CallSite) -> WireSite {
-        let wire = |frame: &SiteFrame| WireFrame {
-            cfa_from_fp: frame.cfa_from_fp.into(),
-            size: frame.size.into(),
-            saved_fp: frame.saved_fp.into(),
-            saved_return_address: frame.saved_return_address.into(),
-        };
-        WireSite {
-            return_address: [
-                site.aarch64.return_address.0.into(),
-                site.x86_64.return_address.0.into(),
-            ],
-            frame: [wire(&site.aarch64), wire(&site.x86_64)],
-        }
     }
 }
 
