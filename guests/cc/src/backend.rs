@@ -50,7 +50,12 @@ const NATIVE_FLAGS: &[&str] = &[
 ];
 
 /// Compiles a native C or assembly file of the runtime.
-pub fn compile_native(shop: &Workshop, isa: Isa, source: &str, output: &str) -> Result<(), BuildError> {
+pub fn compile_native(
+    shop: &Workshop,
+    isa: Isa,
+    source: &str,
+    output: &str,
+) -> Result<(), BuildError> {
     shop.make_directory_of(output)?;
     let target = format!("--target={}", triple(isa));
     let mut arguments = vec![target.as_str()];
@@ -63,7 +68,11 @@ pub fn compile_native(shop: &Workshop, isa: Isa, source: &str, output: &str) -> 
 }
 
 /// Splits transformed bitcode into the functions that may migrate (`migrating.bc`) and the rest (`plain.bc`). Returns the names.
-pub fn split(shop: &Workshop, module: &str, migrating: &[String]) -> Result<Vec<&'static str>, BuildError> {
+pub fn split(
+    shop: &Workshop,
+    module: &str,
+    migrating: &[String],
+) -> Result<Vec<&'static str>, BuildError> {
     if migrating.is_empty() {
         let (from, to) = (shop.path(module), shop.path("plain.bc"));
         std::fs::copy(&from, &to).map_err(BuildError::file("copy", &from))?;
@@ -102,6 +111,12 @@ pub fn compile_part(shop: &Workshop, isa: Isa, part: &str, output: &str) -> Resu
     let mut first = flags.clone();
     first.extend(["-stop-before=machine-latecleanup", &bitcode, "-o", &halfway]);
     shop.run(step.as_str(), LLC, first)?;
-    flags.extend(["-start-after=machine-latecleanup", "-filetype=obj", &halfway, "-o", output]);
+    flags.extend([
+        "-start-after=machine-latecleanup",
+        "-filetype=obj",
+        &halfway,
+        "-o",
+        output,
+    ]);
     shop.run(step, LLC, flags)
 }

@@ -7,17 +7,26 @@ use crate::object_file::Elf;
 use crate::xform::Transformed;
 
 /// Sections with equal bytes in both files.
-const EQUAL_BYTES: &[&str] = &[".rodata", ".kettle.callsites", ".tdata", ".data"];
+const EQUAL_BYTES: &[&str] = &[".rodata", isa::callsites::SECTION, ".tdata", ".data"];
 /// Sections with equal addresses and sizes.
 const EQUAL_PLACE: &[&str] = &[".tbss", ".text", ".bss"];
 
 /// Checks that the linked files (in the order of [`isa::Isa::ALL`]) are images of one program.
-pub fn correspond(files: [&Elf<'_>; 2], layout: &Layout, program: &Transformed) -> Result<(), BuildError> {
+pub fn correspond(
+    files: [&Elf<'_>; 2],
+    layout: &Layout,
+    program: &Transformed,
+) -> Result<(), BuildError> {
     for name in EQUAL_BYTES.iter().chain(EQUAL_PLACE) {
         let [a, b] = [files[0].section(name)?, files[1].section(name)?];
-        let place = |s: &Option<crate::object_file::Placed>| s.as_ref().map(|s| (s.address, s.size));
+        let place =
+            |s: &Option<crate::object_file::Placed>| s.as_ref().map(|s| (s.address, s.size));
         if place(&a) != place(&b) {
-            return Err(BuildError::Misaligned(format!("section {name} is {:x?} in one and {:x?} in the other (address, size)", place(&a), place(&b))));
+            return Err(BuildError::Misaligned(format!(
+                "section {name} is {:x?} in one and {:x?} in the other (address, size)",
+                place(&a),
+                place(&b)
+            )));
         }
         if let (Some(a), Some(b)) = (a, b)
             && EQUAL_BYTES.contains(name)
@@ -47,10 +56,15 @@ fn symbols(files: [&Elf<'_>; 2], layout: &Layout, program: &Transformed) -> Resu
         }
     }
     for (name, symbol) in &a {
-        let Some(other) = b.get(name).filter(|o| o.global && symbol.global) else { continue };
+        let Some(other) = b.get(name).filter(|o| o.global && symbol.global) else {
+            continue;
+        };
         let shared = symbol.value < layout.isa_rodata || other.value < layout.isa_rodata;
         if shared && symbol.value != other.value && name != START_RETURN {
-            return Err(BuildError::Misaligned(format!("{name} is at {:#x} in one and at {:#x} in the other", symbol.value, other.value)));
+            return Err(BuildError::Misaligned(format!(
+                "{name} is at {:#x} in one and at {:#x} in the other",
+                symbol.value, other.value
+            )));
         }
     }
     Ok(())
@@ -58,6 +72,13 @@ fn symbols(files: [&Elf<'_>; 2], layout: &Layout, program: &Transformed) -> Resu
 
 /// The input section at an address, for messages.
 fn owner(layout: &Layout, address: u64) -> String {
-    let slot = layout.slots.iter().filter(|s| s.address <= address).max_by_key(|s| s.address);
-    slot.map_or_else(|| "the image".to_owned(), |s| format!("{} of {}", s.section, s.object))
+    let slot = layout
+        .slots
+        .iter()
+        .filter(|s| s.address <= address)
+        .max_by_key(|s| s.address);
+    slot.map_or_else(
+        || "the image".to_owned(),
+        |s| format!("{} of {}", s.section, s.object),
+    )
 }

@@ -9,11 +9,6 @@ pub const ENTRY: &str = "_start";
 /// The return address in the start code that ends the walk of the main thread, one per ISA.
 pub const START_RETURN: &str = "__start_ret";
 
-/// The call-site table: section and symbol.
-pub const CALLSITES_SECTION: &str = ".kettle.callsites";
-/// See [`CALLSITES_SECTION`].
-pub const CALLSITES_SYMBOL: &str = "__kettle_callsites";
-
 /// First byte of the initial image of thread-local variables (aligned to [`TLS_ALIGN`]), and the end of its initialised part.
 pub const TDATA_START: &str = "__kettle_tdata_start";
 /// See [`TDATA_START`].
@@ -41,9 +36,62 @@ pub const POPCORN_ABI: u32 = 52;
 /// Symbols of the neutral part that stay visible whoever uses them: what native code calls is found in the native objects, but calls that
 /// a back end makes up (library functions behind instructions) appear in no object before it runs.
 pub const KEPT_SYMBOLS: &[&str] = &[
-    "__kettle_main", "__kettle_thread_main", "main", "memcpy", "memmove", "memset", "memcmp", "bcmp", "strlen", "floor", "floorf", "ceil",
-    "ceilf", "trunc", "truncf", "rint", "rintf", "nearbyint", "nearbyintf", "round", "roundf", "roundeven", "roundevenf", "fmod", "fmodf",
-    "fma", "fmaf", "fmin", "fminf", "fmax", "fmaxf", "sqrt", "sqrtf", "sin", "sinf", "cos", "cosf", "exp", "expf", "exp2", "exp2f", "exp10",
-    "exp10f", "log", "logf", "log2", "log2f", "log10", "log10f", "pow", "powf", "ldexp", "ldexpf", "__multi3", "__udivti3", "__umodti3",
-    "__divti3", "__modti3",
+    "__kettle_main",
+    "__kettle_thread_main",
+    "main",
+    "memcpy",
+    "memmove",
+    "memset",
+    "memcmp",
+    "bcmp",
+    "strlen",
+    "floor",
+    "floorf",
+    "ceil",
+    "ceilf",
+    "trunc",
+    "truncf",
+    "rint",
+    "rintf",
+    "nearbyint",
+    "nearbyintf",
+    "round",
+    "roundf",
+    "roundeven",
+    "roundevenf",
+    "fmod",
+    "fmodf",
+    "fma",
+    "fmaf",
+    "fmin",
+    "fminf",
+    "fmax",
+    "fmaxf",
+    "sqrt",
+    "sqrtf",
+    "sin",
+    "sinf",
+    "cos",
+    "cosf",
+    "exp",
+    "expf",
+    "exp2",
+    "exp2f",
+    "exp10",
+    "exp10f",
+    "log",
+    "logf",
+    "log2",
+    "log2f",
+    "log10",
+    "log10f",
+    "pow",
+    "powf",
+    "ldexp",
+    "ldexpf",
+    "__multi3",
+    "__udivti3",
+    "__umodti3",
+    "__divti3",
+    "__modti3",
 ];

@@ -100,10 +100,17 @@ impl BuildError {
     /// A closure that wraps a parser's error about a file.
     pub(crate) fn malformed<E: std::fmt::Display>(path: &Path) -> impl Fn(E) -> Self {
         let path = path.to_path_buf();
-        move |e| Self::Malformed { path: path.clone(), what: e.to_string() }
+        move |e| Self::Malformed {
+            path: path.clone(),
+            what: e.to_string(),
+        }
     }
 }
 
 fn lines(refusals: &[Refusal]) -> String {
-    refusals.iter().map(|r| format!("  {r}")).collect::<Vec<_>>().join("\n")
+    refusals
+        .iter()
+        .map(|r| format!("  {r}"))
+        .collect::<Vec<_>>()
+        .join("\n")
 }

@@ -29,6 +29,9 @@ const NEUTRAL_FLAGS: &[&str] = &[
     "-emit-llvm",
 ];
 
+/// Makes local and removes what is not used; then folds what has become constant, so that no back end finds a call that is never reached.
+const PASSES: &str = "-passes=internalize,globaldce,globalopt,globaldce,function(sccp,simplifycfg)";
+
 /// How to compile one C file.
 #[derive(Clone, Debug)]
 pub struct Unit<'a> {
@@ -47,14 +50,30 @@ pub fn compile(shop: &Workshop, unit: &Unit<'_>, keep_debug_info: bool) -> Resul
     shop.make_directory_of(unit.output)?;
     let mut arguments: Vec<&str> = NEUTRAL_FLAGS.to_vec();
     // Line tables are always there, so that refusals can name lines; they are stripped later unless asked for.
-    arguments.push(if keep_debug_info { "-g" } else { "-gline-tables-only" });
+    arguments.push(if keep_debug_info {
+        "-g"
+    } else {
+        "-gline-tables-only"
+    });
     arguments.extend(unit.flags.iter().map(String::as_str));
-    arguments.extend(["-isystem", "runtime/include", "-c", unit.source, "-o", unit.output]);
+    arguments.extend([
+        "-isystem",
+        "runtime/include",
+        "-c",
+        unit.source,
+        "-o",
+        unit.output,
+    ]);
     shop.run(format!("compile {}", unit.label), CLANG, arguments)
 }
 
 /// Links bitcode files and makes local whatever neither native code nor a back end refers to.
-pub fn link(shop: &Workshop, inputs: &[String], kept: &[String], output: &str) -> Result<(), BuildError> {
+pub fn link(
+    shop: &Workshop,
+    inputs: &[String],
+    kept: &[String],
+    output: &str,
+) -> Result<(), BuildError> {
     let linked = "linked.bc";
     let mut arguments = vec!["-o".to_owned(), linked.to_owned()];
     arguments.extend_from_slice(inputs);
@@ -65,7 +84,7 @@ pub fn link(shop: &Workshop, inputs: &[String], kept: &[String], output: &str) -
         "remove what the program does not use",
         OPT,
         [
-            "-passes=internalize,globaldce,globalopt,globaldce",
+            PASSES,
             &format!("-internalize-public-api-list={}", public.join(",")),
             linked,
             "-o",

@@ -98,7 +98,12 @@ impl Layout {
         for object in objects {
             collect(object, &mut slots)?;
         }
-        let mut layout = Self { slots, ranges: BTreeMap::new(), callsites: 0, isa_rodata: 0 };
+        let mut layout = Self {
+            slots,
+            ranges: BTreeMap::new(),
+            callsites: 0,
+            isa_rodata: 0,
+        };
         let mut at = layout.place(Group::Rodata, IMAGE_BASE + HEADERS_SIZE);
         layout.callsites = at.next_multiple_of(TLS_ALIGN);
         at = (layout.callsites + table_size).next_multiple_of(TLS_ALIGN);
@@ -114,7 +119,10 @@ impl Layout {
 
     /// First address and end of a group.
     pub fn range(&self, group: Group) -> (u64, u64) {
-        self.ranges.get(&group).copied().unwrap_or((IMAGE_BASE, IMAGE_BASE))
+        self.ranges
+            .get(&group)
+            .copied()
+            .unwrap_or((IMAGE_BASE, IMAGE_BASE))
     }
 
     fn place(&mut self, group: Group, start: u64) -> u64 {
@@ -129,8 +137,12 @@ impl Layout {
 }
 
 fn collect(object: &ObjectPair, slots: &mut Vec<Slot>) -> Result<(), BuildError> {
-    let by_name: [BTreeMap<&str, &Section>; 2] = [0, 1]
-        .map(|k| object.sections[k].iter().map(|s| (s.name.as_str(), s)).collect());
+    let by_name: [BTreeMap<&str, &Section>; 2] = [0, 1].map(|k| {
+        object.sections[k]
+            .iter()
+            .map(|s| (s.name.as_str(), s))
+            .collect()
+    });
     let mut names: Vec<&str> = object.sections[0].iter().map(|s| s.name.as_str()).collect();
     names.extend(object.sections[1].iter().map(|s| s.name.as_str()));
     let mut seen = std::collections::BTreeSet::new();
@@ -143,8 +155,15 @@ fn collect(object: &ObjectPair, slots: &mut Vec<Slot>) -> Result<(), BuildError>
         if sizes == [0, 0] {
             continue;
         }
-        let Fate::Slot(group) = fate(object, name, both, &by_name)? else { continue };
-        let mut align = both.into_iter().flatten().map(|s| s.align).max().unwrap_or(1);
+        let Fate::Slot(group) = fate(object, name, both, &by_name)? else {
+            continue;
+        };
+        let mut align = both
+            .into_iter()
+            .flatten()
+            .map(|s| s.align)
+            .max()
+            .unwrap_or(1);
         if group == Group::Text {
             align = align.max(TEXT_ALIGN);
         }
@@ -171,15 +190,26 @@ fn fate(
     both: [Option<&Section>; 2],
     by_name: &[BTreeMap<&str, &Section>; 2],
 ) -> Result<Fate, BuildError> {
-    let error = |what: &str| Err(BuildError::Misaligned(format!("section {name} of {}: {what}", object.name)));
+    let error = |what: &str| {
+        Err(BuildError::Misaligned(format!(
+            "section {name} of {}: {what}",
+            object.name
+        )))
+    };
     let on_both = both.iter().all(|s| s.is_some_and(|s| s.size > 0));
     let sizes_equal = both[0].map(|s| s.size) == both[1].map(|s| s.size);
     let group = match kind(name) {
         Some(group) => group,
-        None if name == ".eh_frame" || name == ".llvm_stackmaps" || name.starts_with(".note.") || name == crate::contract::CALLSITES_SECTION => {
+        None if name == ".eh_frame"
+            || name == ".llvm_stackmaps"
+            || name.starts_with(".note.")
+            || name == isa::callsites::SECTION =>
+        {
             return Ok(Fate::Private);
         }
-        None => return error("not a section that can be laid out; take the section attribute away"),
+        None => {
+            return error("not a section that can be laid out; take the section attribute away");
+        }
     };
     let mergeable = both.into_iter().flatten().any(|s| s.mergeable);
     match group {
@@ -188,7 +218,9 @@ fn fate(
         Group::Rodata if mergeable || !on_both => Ok(Fate::Private),
         Group::Rodata if object.native => Ok(Fate::Slot(Group::IsaRodata)),
         Group::Rodata if is_jump_table(name, by_name) => Ok(Fate::Private),
-        _ if !on_both => error("writable data on one ISA only; the other one needs the same variable"),
+        _ if !on_both => {
+            error("writable data on one ISA only; the other one needs the same variable")
+        }
         _ if !sizes_equal => error("its size differs between the ISAs"),
         group => Ok(Fate::Slot(group)),
     }
@@ -205,13 +237,23 @@ fn kind(name: &str) -> Option<Group> {
         (".tdata", Group::Tdata),
         (".tbss", Group::Tbss),
     ];
-    let belongs = |prefix: &str| name.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    groups.into_iter().find(|(prefix, _)| belongs(prefix)).map(|(_, group)| group)
+    let belongs = |prefix: &str| {
+        name.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    groups
+        .into_iter()
+        .find(|(prefix, _)| belongs(prefix))
+        .map(|(_, group)| group)
 }
 
 /// Jump tables are named after their function; a variable cannot have that name too.
 fn is_jump_table(name: &str, by_name: &[BTreeMap<&str, &Section>; 2]) -> bool {
-    let Some(function) = name.strip_prefix(".rodata.") else { return name == ".rodata" };
+    let Some(function) = name.strip_prefix(".rodata.") else {
+        return name == ".rodata";
+    };
     let text = format!(".text.{function}");
-    by_name.iter().any(|sections| sections.contains_key(text.as_str()))
+    by_name
+        .iter()
+        .any(|sections| sections.contains_key(text.as_str()))
 }

@@ -2,7 +2,7 @@
 //!
 //! A stock LLVM 19 does the work: clang compiles every source for one target (x86_64) to bitcode; the bitcode is linked into one module and
 //! transformed so that machine frames carry no content at migration points ([`xform`]); llc lowers that module for both ISAs; lld links
-//! both with one script that puts every symbol at the same address ([`layout`]). A table of call sites ([`table`]), read by the guest
+//! both with one script that puts every symbol at the same address ([`layout`]). A table of call sites ([`isa::callsites`]), read by the guest
 //! runtime, says how native frames are walked and rebuilt. A verifier of the machine code ([`verify`]) has the last word: a program in
 //! which anything but the described state is live over a migration point is refused.
 //!
@@ -17,14 +17,15 @@ mod check;
 pub mod contract;
 mod driver;
 mod error;
+mod finish;
 mod frontend;
 pub mod layout;
 pub mod object_file;
+mod reserved;
 mod runtime;
 mod script;
 pub mod sites;
 mod stackmap;
-pub mod table;
 mod tools;
 pub mod verify;
 mod xform;

@@ -82,7 +82,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let MigrationPoints::Manual = arguments.migration_points;
-    let mut build = Build::new().flags(flags(arguments)).debug_info(arguments.debug_info).verbose(arguments.verbose);
+    let mut build = Build::new()
+        .flags(flags(arguments))
+        .debug_info(arguments.debug_info)
+        .verbose(arguments.verbose);
     for directory in &arguments.include {
         build = build.include(directory);
     }
@@ -93,15 +96,30 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         return compile(&build, arguments);
     }
     let output = arguments.output.clone().unwrap_or_else(|| "a.out".into());
-    let name = output.file_name().and_then(|n| n.to_str()).with_context(|| format!("{}: no file name", output.display()))?;
-    let directory = output.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    build.sources(&arguments.sources).out_dir(directory).name(name).build()?;
+    let name = output
+        .file_name()
+        .and_then(|n| n.to_str())
+        .with_context(|| format!("{}: no file name", output.display()))?;
+    let directory = output
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    build
+        .sources(&arguments.sources)
+        .out_dir(directory)
+        .name(name)
+        .build()?;
     Ok(())
 }
 
 fn flags(arguments: &Arguments) -> Vec<String> {
     let mut flags = vec![format!("-O{}", arguments.optimise)];
-    let groups = [("-D", &arguments.define), ("-U", &arguments.undefine), ("-W", &arguments.warning), ("-f", &arguments.language)];
+    let groups = [
+        ("-D", &arguments.define),
+        ("-U", &arguments.undefine),
+        ("-W", &arguments.warning),
+        ("-f", &arguments.language),
+    ];
     for (letter, values) in groups {
         flags.extend(values.iter().map(|v| format!("{letter}{v}")));
     }

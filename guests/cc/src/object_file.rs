@@ -69,12 +69,17 @@ impl<'a> Elf<'a> {
     pub fn allocated_sections(&self) -> Result<Vec<Section>, BuildError> {
         let mut sections = Vec::new();
         for section in self.file.sections() {
-            let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+            let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
+                continue;
+            };
             if !sh_flags.contains(elf::SHF_ALLOC) {
                 continue;
             }
             sections.push(Section {
-                name: section.name().map_err(BuildError::malformed(self.path))?.to_owned(),
+                name: section
+                    .name()
+                    .map_err(BuildError::malformed(self.path))?
+                    .to_owned(),
                 size: section.size(),
                 align: section.align().max(1),
                 mergeable: sh_flags.contains(elf::SHF_MERGE),
@@ -118,11 +123,16 @@ impl<'a> Elf<'a> {
 
     /// A section of a linked file.
     pub fn section(&self, name: &str) -> Result<Option<Placed>, BuildError> {
-        let Some(section) = self.file.section_by_name(name) else { return Ok(None) };
+        let Some(section) = self.file.section_by_name(name) else {
+            return Ok(None);
+        };
         Ok(Some(Placed {
             address: section.address(),
             size: section.size(),
-            data: section.data().map_err(BuildError::malformed(self.path))?.to_vec(),
+            data: section
+                .data()
+                .map_err(BuildError::malformed(self.path))?
+                .to_vec(),
             file_offset: section.file_range().map_or(0, |(offset, _)| offset),
         }))
     }

@@ -1,13 +1,15 @@
 //! The guest runtime that is linked into every program: neutral C, compiled together with the program to one bitcode, and native C and
 //! assembly, compiled for each ISA.
 //!
-//! What the runtime and the driver agree on is written down in `docs` and in the constants of [`crate::contract`].
+//! What the runtime and the driver agree on is in [`crate::contract`].
 
 use std::path::{Path, PathBuf};
 
 use isa::Isa;
 
-use crate::BuildError;
+use crate::frontend::Unit;
+use crate::tools::{Workshop, in_parallel};
+use crate::{BuildError, backend, frontend};
 
 /// One source file of a runtime: its path inside the runtime, with `/`, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runtime {
     files: Vec<SourceFile>,
+    /// Where it lies compiled.
+    prepared: Option<PathBuf>,
 }
 
 /// Kettle's runtime as of this build of the driver.
@@ -30,13 +34,19 @@ const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/runtime_fi
 impl Runtime {
     /// Kettle's own runtime.
     pub fn embedded() -> Self {
-        let file = |(name, text): &(&str, &str)| SourceFile { name: (*name).into(), text: (*text).into() };
-        Self { files: EMBEDDED.iter().map(file).collect() }
+        let file = |(name, text): &(&str, &str)| SourceFile {
+            name: (*name).into(),
+            text: (*text).into(),
+        };
+        Self::from_files(EMBEDDED.iter().map(file).collect())
     }
 
     /// A runtime made of the given files.
     pub fn from_files(files: Vec<SourceFile>) -> Self {
-        let mut runtime = Self { files };
+        let mut runtime = Self {
+            files,
+            prepared: None,
+        };
         runtime.files.sort_by(|a, b| a.name.cmp(&b.name));
         runtime
     }
@@ -63,14 +73,105 @@ impl Runtime {
         let own = format!("native/{}/", isa.name());
         let is_source = |n: &str| n.ends_with(".c") || n.ends_with(".S");
         let mut names = self.named(|n| {
-            n.strip_prefix("native/").is_some_and(|n| is_source(n) && !n.contains('/'))
+            n.strip_prefix("native/")
+                .is_some_and(|n| is_source(n) && !n.contains('/'))
         });
         names.extend(self.named(|n| n.strip_prefix(&own).is_some_and(is_source)));
         names
     }
 
+    pub(crate) fn bitcode_name(source: &str) -> String {
+        format!("runtime.bc/{source}.bc")
+    }
+    fn object_name(source: &str, isa: Isa) -> String {
+        let own = format!("native/{}/", isa.name());
+        match source.strip_prefix(&own) {
+            Some(base) => format!("native/isa/{base}.o"),
+            None => format!("{source}.o"),
+        }
+    }
+    /// Objects below the directory of either ISA, in link order.
+    pub(crate) fn native_objects(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for isa in Isa::ALL {
+            for source in self.native(isa) {
+                let name = Self::object_name(source, isa);
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    pub(crate) fn write_sources(&self, shop: &Workshop) -> Result<(), BuildError> {
+        for file in self.files() {
+            shop.write(&format!("runtime/{}", file.name), &file.text)?;
+        }
+        Ok(())
+    }
+
+    /// Compiles the runtime once, into `directory`, for all builds that use the returned one.
+    pub fn prepare(mut self, directory: &Path) -> Result<Self, BuildError> {
+        std::fs::create_dir_all(directory).map_err(BuildError::file("create", directory))?;
+        let directory =
+            std::path::absolute(directory).map_err(BuildError::file("find", directory))?;
+        self.prepared = None;
+        self.install(&Workshop::new(directory.clone(), false))?;
+        self.prepared = Some(directory);
+        Ok(self)
+    }
+
+    /// Puts sources and compiled parts into the workshop.
+    pub(crate) fn install(&self, shop: &Workshop) -> Result<(), BuildError> {
+        self.write_sources(shop)?;
+        match &self.prepared {
+            Some(directory) => self.copy_compiled(directory, shop),
+            None => self.compile(shop),
+        }
+    }
+
+    fn copy_compiled(&self, directory: &Path, shop: &Workshop) -> Result<(), BuildError> {
+        let mut outputs: Vec<String> = self.neutral().into_iter().map(Self::bitcode_name).collect();
+        for isa in Isa::ALL {
+            let object = |source| format!("{}/{}", isa.name(), Self::object_name(source, isa));
+            outputs.extend(self.native(isa).into_iter().map(object));
+        }
+        for name in outputs {
+            shop.make_directory_of(&name)?;
+            let from = directory.join(&name);
+            std::fs::copy(&from, shop.path(&name)).map_err(BuildError::file("read", &from))?;
+        }
+        Ok(())
+    }
+
+    fn compile(&self, shop: &Workshop) -> Result<(), BuildError> {
+        let flags = ["-O2".to_owned()];
+        for source in self.neutral() {
+            let path = format!("runtime/{source}");
+            let unit = Unit {
+                source: &path,
+                label: &path,
+                flags: &flags,
+                output: &Self::bitcode_name(source),
+            };
+            frontend::compile(shop, &unit, false)?;
+        }
+        in_parallel(|isa| {
+            for source in self.native(isa) {
+                let output = format!("{}/{}", isa.name(), Self::object_name(source, isa));
+                backend::compile_native(shop, isa, &format!("runtime/{source}"), &output)?;
+            }
+            Ok(())
+        })
+    }
+
     fn named(&self, wanted: impl Fn(&str) -> bool) -> Vec<&str> {
-        self.files.iter().map(|f| f.name.as_str()).filter(|n| wanted(n)).collect()
+        self.files
+            .iter()
+            .map(|f| f.name.as_str())
+            .filter(|n| wanted(n))
+            .collect()
     }
 }
 
@@ -78,7 +179,9 @@ fn collect(directory: &Path, prefix: &str, files: &mut Vec<SourceFile>) -> Resul
     let entries = std::fs::read_dir(directory).map_err(BuildError::file("read", directory))?;
     for entry in entries {
         let path: PathBuf = entry.map_err(BuildError::file("read", directory))?.path();
-        let Some(base) = path.file_name().and_then(|n| n.to_str()) else { continue };
+        let Some(base) = path.file_name().and_then(|n| n.to_str()) else {
+            continue;
+        };
         let name = format!("{prefix}{base}");
         if path.is_dir() {
             collect(&path, &format!("{name}/"), files)?;

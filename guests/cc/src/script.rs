@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::contract::{CALLSITES_SECTION, ENTRY, NOTE_SECTION, TDATA_END, TDATA_START, TLS_ALIGN, TLS_END};
+use isa::callsites::SECTION;
+
+use crate::contract::{ENTRY, NOTE_SECTION, TDATA_END, TDATA_START, TLS_ALIGN, TLS_END};
 use crate::layout::{Group, IMAGE_BASE, Layout};
 
 /// Segments. The headers are mapped, so that `AT_PHDR` is an address in the image.
@@ -22,9 +24,25 @@ PHDRS {
 
 /// Sections that take no memory: the records of call sites, which only the driver reads, symbols, and debug information.
 const NOT_LOADED: &[&str] = &[
-    ".symtab", ".strtab", ".shstrtab", ".debug_abbrev", ".debug_addr", ".debug_aranges", ".debug_frame", ".debug_info", ".debug_line",
-    ".debug_line_str", ".debug_loc", ".debug_loclists", ".debug_macinfo", ".debug_macro", ".debug_names", ".debug_ranges",
-    ".debug_rnglists", ".debug_str", ".debug_str_offsets",
+    ".symtab",
+    ".strtab",
+    ".shstrtab",
+    ".debug_abbrev",
+    ".debug_addr",
+    ".debug_aranges",
+    ".debug_frame",
+    ".debug_info",
+    ".debug_line",
+    ".debug_line_str",
+    ".debug_loc",
+    ".debug_loclists",
+    ".debug_macinfo",
+    ".debug_macro",
+    ".debug_names",
+    ".debug_ranges",
+    ".debug_rnglists",
+    ".debug_str",
+    ".debug_str_offsets",
 ];
 
 /// Writes the script.
@@ -32,19 +50,38 @@ pub fn write(layout: &Layout) -> String {
     let mut s = String::new();
     let _ = writeln!(s, "ENTRY({ENTRY})\n{PROGRAM_HEADERS}SECTIONS {{");
     let _ = writeln!(s, "  . = {IMAGE_BASE:#x} + SIZEOF_HEADERS;");
-    let _ = writeln!(s, "  {NOTE_SECTION} : {{ KEEP(*({NOTE_SECTION})) }} :constants :note");
+    let _ = writeln!(
+        s,
+        "  {NOTE_SECTION} : {{ KEEP(*({NOTE_SECTION})) }} :constants :note"
+    );
     group(&mut s, layout, Group::Rodata, ".rodata", "", ":constants");
-    let _ = writeln!(s, "  {CALLSITES_SECTION} {:#x} : {{ KEEP(*({CALLSITES_SECTION})) }} :constants", layout.callsites);
+    let _ = writeln!(
+        s,
+        "  {SECTION} {:#x} : {{ KEEP(*({SECTION})) }} :constants",
+        layout.callsites
+    );
     let tls_align = format!("ALIGN({TLS_ALIGN})");
-    group(&mut s, layout, Group::Tdata, ".tdata", &tls_align, ":constants :tls");
+    group(
+        &mut s,
+        layout,
+        Group::Tdata,
+        ".tdata",
+        &tls_align,
+        ":constants :tls",
+    );
     // Not in the segment of constants: that would then have zeros behind its file contents, which a loader must write.
     group(&mut s, layout, Group::Tbss, ".tbss", "", ":tls");
     group(&mut s, layout, Group::Text, ".text", "", ":text");
     group(&mut s, layout, Group::Data, ".data", "", ":data");
     group(&mut s, layout, Group::Bss, ".bss", "", ":data");
     private(&mut s, layout);
-    let ((tdata, tdata_end), (_, tls_end)) = (layout.range(Group::Tdata), layout.range(Group::Tbss));
-    for (name, value) in [(TDATA_START, tdata), (TDATA_END, tdata_end), (TLS_END, tls_end)] {
+    let ((tdata, tdata_end), (_, tls_end)) =
+        (layout.range(Group::Tdata), layout.range(Group::Tbss));
+    for (name, value) in [
+        (TDATA_START, tdata),
+        (TDATA_END, tdata_end),
+        (TLS_END, tls_end),
+    ] {
         let _ = writeln!(s, "  {name} = {value:#x};");
     }
     s.push_str("  .llvm_stackmaps 0 (INFO) : { KEEP(*(.llvm_stackmaps)) } :NONE\n");
@@ -68,7 +105,11 @@ fn group(s: &mut String, layout: &Layout, group: Group, name: &str, align: &str,
 
 fn slots(s: &mut String, layout: &Layout, group: Group) {
     for slot in layout.slots.iter().filter(|slot| slot.group == group) {
-        let _ = writeln!(s, "    . = {:#x}; */{}({})", slot.address, slot.object, slot.section);
+        let _ = writeln!(
+            s,
+            "    . = {:#x}; */{}({})",
+            slot.address, slot.object, slot.section
+        );
     }
 }
 
@@ -77,7 +118,10 @@ fn private(s: &mut String, layout: &Layout) {
     let (start, end) = layout.range(Group::IsaRodata);
     let _ = writeln!(s, "  .isa_rodata {start:#x} : {{");
     slots(s, layout, Group::IsaRodata);
-    let _ = writeln!(s, "    . = {end:#x};\n    *(.rodata .rodata.*)\n    LONG(0)\n  }} :isa_constants");
+    let _ = writeln!(
+        s,
+        "    . = {end:#x};\n    *(.rodata .rodata.*)\n    LONG(0)\n  }} :isa_constants"
+    );
     s.push_str("  .eh_frame : { *(.eh_frame) } :isa_constants\n");
     s.push_str("  .isa_text ALIGN(0x10000) : { *(.text .text.*) LONG(0) } :isa_text\n");
 }

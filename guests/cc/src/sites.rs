@@ -7,9 +7,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use gimli::{
-    BaseAddresses, CfaRule, EhFrame, LittleEndian, Register, RegisterRule, UnwindContext, UnwindSection as _,
+    BaseAddresses, CfaRule, EhFrame, LittleEndian, Register, RegisterRule, UnwindContext,
+    UnwindSection as _,
 };
-use isa::Isa;
+use isa::callsites::SiteFrame;
+use isa::{Isa, VirtAddr};
 
 use crate::BuildError;
 use crate::object_file::Elf;
@@ -18,18 +20,10 @@ use crate::stackmap::{self, Record};
 /// One call site on one ISA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Site {
-    /// Address of the instruction behind the call.
-    pub return_address: u64,
-    /// Address of the function.
-    pub function: u64,
-    /// CFA = frame pointer + this.
-    pub cfa_fp: i32,
-    /// Stack pointer at the call = CFA - this.
-    pub size: u32,
-    /// The caller's frame pointer is at CFA + this.
-    pub fp_off: i32,
-    /// The return address is at CFA + this.
-    pub ra_off: i32,
+    /// Return address and native frame.
+    pub frame: SiteFrame,
+    /// The function's first instruction.
+    pub function: VirtAddr,
 }
 
 /// DWARF numbers of frame pointer and return address column, and what the stack map's frame size leaves out.
@@ -41,29 +35,59 @@ struct Convention {
 
 fn convention(isa: Isa) -> Convention {
     match isa {
-        Isa::X86_64 => Convention { frame_pointer: Register(6), return_address: Register(16), pushed_by_call: 8 },
-        Isa::Aarch64 => Convention { frame_pointer: Register(29), return_address: Register(30), pushed_by_call: 0 },
+        Isa::X86_64 => Convention {
+            frame_pointer: Register(6),
+            return_address: Register(16),
+            pushed_by_call: 8,
+        },
+        Isa::Aarch64 => Convention {
+            frame_pointer: Register(29),
+            return_address: Register(30),
+            pushed_by_call: 0,
+        },
     }
 }
 
 /// The sites of a file by id. `functions` names the function of each id.
-pub fn read(isa: Isa, path: &Path, elf: &Elf<'_>, functions: &[String]) -> Result<BTreeMap<u32, Site>, BuildError> {
+pub fn read(
+    isa: Isa,
+    path: &Path,
+    elf: &Elf<'_>,
+    functions: &[String],
+) -> Result<BTreeMap<u32, Site>, BuildError> {
     let mut sites = BTreeMap::new();
-    let Some(map) = elf.section(".llvm_stackmaps")? else { return Ok(sites) };
-    let frames = elf.section(".eh_frame")?.ok_or_else(|| BuildError::malformed(path)("no .eh_frame"))?;
+    let Some(map) = elf.section(".llvm_stackmaps")? else {
+        return Ok(sites);
+    };
+    let frames = elf
+        .section(".eh_frame")?
+        .ok_or_else(|| BuildError::malformed(path)("no .eh_frame"))?;
     let bases = BaseAddresses::default().set_eh_frame(frames.address);
     let eh_frame = EhFrame::new(&frames.data, LittleEndian);
     let mut context = UnwindContext::new();
     for record in stackmap::parse(&map.data).map_err(BuildError::malformed(path))? {
         let id = record.id as u32;
         let function = functions.get(id as usize).cloned().unwrap_or_default();
-        let error = |what: String| BuildError::CallSite { site: id, function: function.clone(), isa, what };
+        let error = |what: String| BuildError::CallSite {
+            site: id,
+            function: function.clone(),
+            isa,
+            what,
+        };
         if record.id >= functions.len() as u64 {
-            return Err(error(format!("the id is not one of the {} given", functions.len())));
+            return Err(error(format!(
+                "the id is not one of the {} given",
+                functions.len()
+            )));
         }
         // The address behind a call that does not return may belong to the next function already.
         let row = eh_frame
-            .unwind_info_for_address(&bases, &mut context, record.return_address - 1, EhFrame::cie_from_offset)
+            .unwind_info_for_address(
+                &bases,
+                &mut context,
+                record.return_address - 1,
+                EhFrame::cie_from_offset,
+            )
             .map_err(|e| error(format!("no unwind information: {e}")))?;
         let rule = |register| row.register(register);
         let site = site(&convention(isa), record, row.cfa(), rule).map_err(error)?;
@@ -81,7 +105,11 @@ fn site<T: gimli::ReaderOffset>(
     rule: impl Fn(Register) -> Option<RegisterRule<T>>,
 ) -> Result<Site, String> {
     let cfa_fp = match cfa {
-        CfaRule::RegisterAndOffset { register, offset } if *register == convention.frame_pointer => *offset,
+        CfaRule::RegisterAndOffset { register, offset }
+            if *register == convention.frame_pointer =>
+        {
+            *offset
+        }
         _ => return Err("the frame is not found by its frame pointer".into()),
     };
     let saved = |register: Register, what: &str| match rule(register) {
@@ -89,13 +117,19 @@ fn site<T: gimli::ReaderOffset>(
         _ => Err(format!("the {what} is not saved in the frame")),
     };
     let narrow = |n: i64| i32::try_from(n).map_err(|_| format!("the offset {n} is too large"));
-    let size = record.frame_size.checked_add(convention.pushed_by_call).and_then(|n| u32::try_from(n).ok());
-    Ok(Site {
-        return_address: record.return_address,
-        function: record.function,
-        cfa_fp: narrow(cfa_fp)?,
+    let size = record
+        .frame_size
+        .checked_add(convention.pushed_by_call)
+        .and_then(|n| u32::try_from(n).ok());
+    let frame = SiteFrame {
+        return_address: VirtAddr(record.return_address),
+        cfa_from_fp: narrow(cfa_fp)?,
         size: size.ok_or("the native frame has no fixed size")?,
-        fp_off: narrow(saved(convention.frame_pointer, "caller's frame pointer")?)?,
-        ra_off: narrow(saved(convention.return_address, "return address")?)?,
+        saved_fp: narrow(saved(convention.frame_pointer, "caller's frame pointer")?)?,
+        saved_return_address: narrow(saved(convention.return_address, "return address")?)?,
+    };
+    Ok(Site {
+        frame,
+        function: VirtAddr(record.function),
     })
 }

@@ -63,7 +63,9 @@ pub fn parse(data: &[u8]) -> Result<Vec<Record>, String> {
 fn map(r: &mut Reader<'_>, records: &mut Vec<Record>) -> Result<(), String> {
     let [version, ..] = r.bytes::<4>()?;
     if version != VERSION {
-        return Err(format!("stack map version {version}; LLVM 19 writes version {VERSION}"));
+        return Err(format!(
+            "stack map version {version}; LLVM 19 writes version {VERSION}"
+        ));
     }
     let (functions, constants, _records) = (r.u32()?, r.u32()?, r.u32()?);
     let mut owners = Vec::new();
@@ -81,7 +83,12 @@ fn map(r: &mut Reader<'_>, records: &mut Vec<Record>) -> Result<(), String> {
             r.skip(live_outs * LIVE_OUT_SIZE);
             r.align();
             let return_address = function.wrapping_add(offset.into());
-            records.push(Record { id, function, frame_size, return_address });
+            records.push(Record {
+                id,
+                function,
+                frame_size,
+                return_address,
+            });
         }
     }
     Ok(())

@@ -78,9 +78,15 @@ impl Workshop {
             Ok(output) => output,
             Err(source) => return Err(BuildError::NoTool { step, tool, source }),
         };
-        let message = String::from_utf8_lossy(&output.stderr).trim_end().to_owned();
+        let message = String::from_utf8_lossy(&output.stderr)
+            .trim_end()
+            .to_owned();
         if !output.status.success() {
-            return Err(BuildError::Tool { step, tool, message });
+            return Err(BuildError::Tool {
+                step,
+                tool,
+                message,
+            });
         }
         // Warnings of the front end are for the user.
         if !message.is_empty() && (tool == CLANG || self.verbose) {
@@ -88,4 +94,22 @@ impl Workshop {
         }
         Ok(())
     }
+}
+
+/// The linked file of an ISA in the workshop.
+pub fn image(isa: Isa) -> String {
+    format!("{}/image", isa.name())
+}
+
+/// Does something for both ISAs at once; of two errors the first ISA's is told.
+pub fn in_parallel(work: impl Fn(Isa) -> Result<(), BuildError> + Sync) -> Result<(), BuildError> {
+    let [first, second] = Isa::ALL;
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| work(second));
+        let result = work(first);
+        match other.join() {
+            Ok(other) => result.and(other),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
 }

@@ -21,8 +21,15 @@ const DROPPED_ATTRIBUTES: [&str; 9] = [
 ];
 
 /// What is no longer true of a parameter that the callee copies.
-const BYVAL_COMPANIONS: [&str; 7] =
-    ["byval", "align", "noalias", "readonly", "readnone", "writeonly", "nocapture"];
+const BYVAL_COMPANIONS: [&str; 7] = [
+    "byval",
+    "align",
+    "noalias",
+    "readonly",
+    "readnone",
+    "writeonly",
+    "nocapture",
+];
 
 /// Makes all functions and calls neutral; variadic ones have been made plain before.
 pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
@@ -55,10 +62,13 @@ pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
 }
 
 fn by_value_to_native(function: Value, call: Value, native: Value) -> Option<Refusal> {
-    let by_value = (1..=call.call_arguments().len() as u32)
-        .any(|k| call.has_call_attribute(k, "byval"));
+    let by_value =
+        (1..=call.call_arguments().len() as u32).any(|k| call.has_call_attribute(k, "byval"));
     by_value.then(|| {
-        let what = format!("{} is a native function: pass the struct through a pointer", native.name());
+        let what = format!(
+            "{} is a native function: pass the struct through a pointer",
+            native.name()
+        );
         Refusal::at(function, call, what)
     })
 }
@@ -100,8 +110,10 @@ fn plain_definition(ir: &Ir<'_>, function: Value) {
 fn neutral_asm(ir: &Ir<'_>, call: Value) {
     let asm = call.called_value();
     let (_, constraints) = asm.asm_text();
-    let neutral: Vec<&str> =
-        constraints.split(',').filter(|c| !c.starts_with("~{") || *c == "~{memory}").collect();
+    let neutral: Vec<&str> = constraints
+        .split(',')
+        .filter(|c| !c.starts_with("~{") || *c == "~{memory}")
+        .collect();
     let asm = ir.empty_asm(call.called_type(), &neutral.join(","), true);
     let callee = call.operands().len() as u32 - 1;
     call.set_operand(callee, asm);

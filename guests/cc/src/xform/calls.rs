@@ -59,8 +59,13 @@ fn record_call(ir: &Ir<'_>, call: Value, id: u32) -> Value {
 /// Locations of variables in registers go too: across a call they would be wrong.
 fn lower_markers(ir: &Ir<'_>, function: Value, stack: DataStack) {
     for call in function.instructions().into_iter().filter(|i| i.is_call()) {
-        let Some(name) = call.intrinsic() else { continue };
-        if ["llvm.lifetime.", "llvm.invariant.", "llvm.dbg."].iter().any(|p| name.starts_with(p)) {
+        let Some(name) = call.intrinsic() else {
+            continue;
+        };
+        if ["llvm.lifetime.", "llvm.invariant.", "llvm.dbg."]
+            .iter()
+            .any(|p| name.starts_with(p))
+        {
             call.erase();
         } else if name.starts_with("llvm.stacksave") {
             ir.before(call);

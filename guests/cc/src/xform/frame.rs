@@ -41,14 +41,22 @@ pub struct Frame {
 impl Locals {
     /// Finds and places the locals of `function`.
     pub fn of(ir: &Ir<'_>, function: Value) -> Self {
-        let mut locals =
-            Self { fixed: Vec::new(), offsets: Lookup::new(), dynamic: Vec::new(), size: 0 };
+        let mut locals = Self {
+            fixed: Vec::new(),
+            offsets: Lookup::new(),
+            dynamic: Vec::new(),
+            size: 0,
+        };
         let entry = function.entry();
         for alloca in function.instructions() {
             if !alloca.is(LLVMOpcode::LLVMAlloca) {
                 continue;
             }
-            match alloca.operand(0).as_constant_integer().filter(|_| alloca.block() == entry) {
+            match alloca
+                .operand(0)
+                .as_constant_integer()
+                .filter(|_| alloca.block() == entry)
+            {
                 Some(count) => {
                     let bytes = ir.size_of(alloca.allocated_type()) * count;
                     locals.place(alloca, bytes, alloca.alignment().max(1));
@@ -87,6 +95,10 @@ impl Frame {
             end = offset + 8;
             offset
         });
-        Self { slots, saved_dfp, size: end.next_multiple_of(FRAME_ALIGN) }
+        Self {
+            slots,
+            saved_dfp,
+            size: end.next_multiple_of(FRAME_ALIGN),
+        }
     }
 }

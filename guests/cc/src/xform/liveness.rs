@@ -53,8 +53,13 @@ impl Liveness {
         let has_value = |i: &Value| !i.type_of().is_void() && !excluded.contains(*i);
         values.extend(function.instructions().into_iter().filter(has_value));
         let index = values.iter().enumerate().map(|(k, v)| (*v, k)).collect();
-        let mut liveness =
-            Self { values, arguments, index, across: Vec::new(), spilled: Vec::new() };
+        let mut liveness = Self {
+            values,
+            arguments,
+            index,
+            across: Vec::new(),
+            spilled: Vec::new(),
+        };
         liveness.solve(function, calls);
         liveness
     }
@@ -66,7 +71,8 @@ impl Liveness {
 
     fn solve(&mut self, function: Value, calls: &[Value]) {
         let blocks = function.blocks();
-        let number: Lookup<Block, usize> = blocks.iter().enumerate().map(|(k, b)| (*b, k)).collect();
+        let number: Lookup<Block, usize> =
+            blocks.iter().enumerate().map(|(k, b)| (*b, k)).collect();
         let mut live_in = vec![Set::empty(self.values.len()); blocks.len()];
         let mut changed = true;
         while changed {

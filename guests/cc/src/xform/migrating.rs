@@ -25,11 +25,24 @@ impl MaybeMigrating {
         let calls: Vec<(Value, Vec<Value>)> = ir
             .defined_functions()
             .into_iter()
-            .map(|f| (f, f.instructions().into_iter().filter(|i| i.is_call()).collect()))
+            .map(|f| {
+                (
+                    f,
+                    f.instructions()
+                        .into_iter()
+                        .filter(|i| i.is_call())
+                        .collect(),
+                )
+            })
             .collect();
         loop {
             let mut grown = false;
-            for function in taken.iter().filter(|f| set.contains(**f)).copied().collect::<Vec<_>>() {
+            for function in taken
+                .iter()
+                .filter(|f| set.contains(**f))
+                .copied()
+                .collect::<Vec<_>>()
+            {
                 grown |= set.indirect_types.insert(function.value_type(), ());
             }
             for (function, calls) in &calls {

@@ -98,7 +98,10 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
         rewrite::rewrite(&ir, *function, &calls, stack);
     }
     symbols::settle(&ir, &options.native_symbols);
-    let well_formed = || ir.verify().map_err(|e| Failure::Llvm(format!("ill-formed module: {e}")));
+    let well_formed = || {
+        ir.verify()
+            .map_err(|e| Failure::Llvm(format!("ill-formed module: {e}")))
+    };
     well_formed()?;
     ir.promote_memory_to_registers().map_err(Failure::Llvm)?;
     if !options.keep_debug_info {
@@ -118,5 +121,9 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
 }
 
 fn refused(refusals: Vec<Refusal>) -> Result<(), Failure> {
-    if refusals.is_empty() { Ok(()) } else { Err(Failure::Refused(refusals)) }
+    if refusals.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Refused(refusals))
+    }
 }

@@ -33,12 +33,24 @@ impl Refusal {
     /// A refusal of an instruction.
     pub(super) fn at(function: Value, instruction: Value, what: impl Into<String>) -> Self {
         let source = instruction.source_line().or_else(|| function.source_line());
-        Self { function: function.name(), source, what: what.into() }
+        Self {
+            function: function.name(),
+            source,
+            what: what.into(),
+        }
     }
     /// A refusal of a function as a whole, or of a variable.
     fn of(global: Value, what: impl Into<String>) -> Self {
-        let function = if global.is_function() { global.name() } else { String::new() };
-        Self { function, source: global.source_line(), what: what.into() }
+        let function = if global.is_function() {
+            global.name()
+        } else {
+            String::new()
+        };
+        Self {
+            function,
+            source: global.source_line(),
+            what: what.into(),
+        }
     }
 }
 
@@ -50,7 +62,11 @@ pub fn check_module(ir: &Ir<'_>) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if !ir.module_asm().is_empty() {
         let what = "assembly at file level is for one instruction set; write C, or put it into a native object";
-        refusals.push(Refusal { function: String::new(), source: None, what: what.into() });
+        refusals.push(Refusal {
+            function: String::new(),
+            source: None,
+            what: what.into(),
+        });
     }
     for global in ir.globals() {
         let what = match global.name().as_str() {
@@ -65,13 +81,25 @@ pub fn check_module(ir: &Ir<'_>) -> Vec<Refusal> {
         refusals.push(Refusal::of(global, what));
     }
     for alias in ir.aliases() {
-        let what = format!("alias {} is still there after optimisation; define the function under that name", alias.name());
-        refusals.push(Refusal { function: String::new(), source: None, what });
+        let what = format!(
+            "alias {} is still there after optimisation; define the function under that name",
+            alias.name()
+        );
+        refusals.push(Refusal {
+            function: String::new(),
+            source: None,
+            what,
+        });
     }
     for function in ir.defined_functions() {
         let signature = function.value_type();
-        if is_long_double(signature.return_type()) || signature.parameters().into_iter().any(is_long_double) {
-            refusals.push(Refusal::of(function, "80-bit and 128-bit floats are not the same on both ISAs; use double"));
+        if is_long_double(signature.return_type())
+            || signature.parameters().into_iter().any(is_long_double)
+        {
+            refusals.push(Refusal::of(
+                function,
+                "80-bit and 128-bit floats are not the same on both ISAs; use double",
+            ));
             continue;
         }
         for instruction in function.instructions() {
@@ -89,7 +117,10 @@ pub fn check_migrating(functions: &[Value]) -> Vec<Refusal> {
     for function in functions {
         for call in function.instructions().into_iter().filter(|i| i.is_call()) {
             let what = match call.intrinsic().as_deref() {
-                Some(n) if n.starts_with("llvm.frameaddress") || n.starts_with("llvm.returnaddress") => {
+                Some(n)
+                    if n.starts_with("llvm.frameaddress")
+                        || n.starts_with("llvm.returnaddress") =>
+                {
                     "a frame or return address means nothing after a migration"
                 }
                 None if wide_aggregate(call.called_type().return_type()) => {
@@ -104,7 +135,11 @@ pub fn check_migrating(functions: &[Value]) -> Vec<Refusal> {
 }
 
 fn refusal_of(i: Value) -> Option<String> {
-    if is_long_double(i.type_of()) || i.operands().into_iter().any(|o| is_long_double(o.type_of())) {
+    if is_long_double(i.type_of())
+        || i.operands()
+            .into_iter()
+            .any(|o| is_long_double(o.type_of()))
+    {
         return Some("80-bit and 128-bit floats are not the same on both ISAs; use double".into());
     }
     match i.opcode()? {
@@ -112,10 +147,14 @@ fn refusal_of(i: Value) -> Option<String> {
             Some("exceptions cannot be thrown across machine frames that migrate".into())
         }
         LLVMOpcode::LLVMCallBr => Some("asm goto is for one instruction set; write C".into()),
-        LLVMOpcode::LLVMIndirectBr => {
-            Some("a computed goto jumps to a code address, which differs between the ISAs; use switch".into())
-        }
-        LLVMOpcode::LLVMVAArg => Some("the va_arg instruction is lowered differently by each ISA; compile C with clang".into()),
+        LLVMOpcode::LLVMIndirectBr => Some(
+            "a computed goto jumps to a code address, which differs between the ISAs; use switch"
+                .into(),
+        ),
+        LLVMOpcode::LLVMVAArg => Some(
+            "the va_arg instruction is lowered differently by each ISA; compile C with clang"
+                .into(),
+        ),
         LLVMOpcode::LLVMCall => refusal_of_call(i),
         _ => None,
     }
@@ -129,19 +168,28 @@ fn refusal_of_call(call: Value) -> Option<String> {
     if called.is_inline_asm() {
         let (template, constraints) = called.asm_text();
         if !template.trim().is_empty() {
-            return Some(format!("inline assembly \"{}\" is for one instruction set; write C", template.trim()));
+            return Some(format!(
+                "inline assembly \"{}\" is for one instruction set; write C",
+                template.trim()
+            ));
         }
         return unknown_constraint(&constraints)
             .map(|c| format!("the constraint \"{c}\" of empty inline assembly is for one instruction set; use \"r\" or \"m\""));
     }
     let name = call.callee().map(Value::name)?;
     let returns_twice = call.has_call_attribute(FUNCTION_INDEX, "returns_twice")
-        || call.callee().is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"));
+        || call
+            .callee()
+            .is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"));
     if returns_twice || name.starts_with("llvm.eh.sjlj") {
-        return Some(format!("{name} keeps registers of one instruction set in memory; setjmp and longjmp cannot migrate"));
+        return Some(format!(
+            "{name} keeps registers of one instruction set in memory; setjmp and longjmp cannot migrate"
+        ));
     }
     if name.starts_with("llvm.x86.") {
-        return Some(format!("{name} is an instruction of x86 only; write generic C or generic vectors"));
+        return Some(format!(
+            "{name} is an instruction of x86 only; write generic C or generic vectors"
+        ));
     }
     None
 }
@@ -158,8 +206,12 @@ fn unknown_constraint(constraints: &str) -> Option<&str> {
 
 fn is_long_double(ty: Type) -> bool {
     match ty.kind() {
-        LLVMTypeKind::LLVMX86_FP80TypeKind | LLVMTypeKind::LLVMFP128TypeKind | LLVMTypeKind::LLVMPPC_FP128TypeKind => true,
-        LLVMTypeKind::LLVMArrayTypeKind | LLVMTypeKind::LLVMVectorTypeKind => is_long_double(ty.element()),
+        LLVMTypeKind::LLVMX86_FP80TypeKind
+        | LLVMTypeKind::LLVMFP128TypeKind
+        | LLVMTypeKind::LLVMPPC_FP128TypeKind => true,
+        LLVMTypeKind::LLVMArrayTypeKind | LLVMTypeKind::LLVMVectorTypeKind => {
+            is_long_double(ty.element())
+        }
         LLVMTypeKind::LLVMStructTypeKind => ty.members().into_iter().any(is_long_double),
         _ => false,
     }

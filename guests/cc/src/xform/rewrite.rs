@@ -12,13 +12,23 @@ use super::ir::{FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
 
 /// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
-const DROPPED_ATTRIBUTES: [&str; 7] =
-    ["memory", "willreturn", "nofree", "nosync", "norecurse", "speculatable", "mustprogress"];
+const DROPPED_ATTRIBUTES: [&str; 7] = [
+    "memory",
+    "willreturn",
+    "nofree",
+    "nosync",
+    "norecurse",
+    "speculatable",
+    "mustprogress",
+];
 
 /// What the back ends must do with a function that may migrate: a frame pointer to walk by, no jump instead of a call, and a frame
 /// whose size does not depend on where it begins.
-const BACK_END_ATTRIBUTES: [(&str, &str); 3] =
-    [("frame-pointer", "all"), ("disable-tail-calls", "true"), ("no-realign-stack", "")];
+const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
+    ("frame-pointer", "all"),
+    ("disable-tail-calls", "true"),
+    ("no-realign-stack", ""),
+];
 
 /// Rewrites `function`, whose recorded calls are `calls`.
 pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) {
@@ -74,12 +84,27 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let base = ir.alloca(ir.pointer(), "base");
         let variable = |k: &usize| (*k, ir.alloca(liveness.values[*k].type_of(), "spilled"));
         let variables = liveness.spilled.iter().map(variable).collect();
-        Self { ir, function, calls, stack, locals, liveness, frame, base, variables }
+        Self {
+            ir,
+            function,
+            calls,
+            stack,
+            locals,
+            liveness,
+            frame,
+            base,
+            variables,
+        }
     }
 
     fn run(self) {
         let uses = self.uses();
-        let returns: Vec<Value> = self.function.blocks().into_iter().map(|b| b.terminator()).collect();
+        let returns: Vec<Value> = self
+            .function
+            .blocks()
+            .into_iter()
+            .map(|b| b.terminator())
+            .collect();
         self.ir.at_entry(self.function);
         self.enter();
         for k in &self.liveness.spilled {
@@ -108,9 +133,16 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let mut uses = Vec::new();
         for user in self.function.instructions() {
             for (operand, value) in (0..).zip(user.operands()) {
-                let spilled = self.liveness.index_of(value).is_some_and(|k| self.variables.contains(k));
+                let spilled = self
+                    .liveness
+                    .index_of(value)
+                    .is_some_and(|k| self.variables.contains(k));
                 if spilled || self.locals.offsets.contains(value) {
-                    uses.push(Use { user, operand, value });
+                    uses.push(Use {
+                        user,
+                        operand,
+                        value,
+                    });
                 }
             }
         }
@@ -123,10 +155,18 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         ir.store(base, stack.dsp);
         ir.store(base, self.base);
         if let Some(saved) = self.frame.saved_dfp {
-            ir.store(ir.load(ir.pointer(), stack.dfp), ir.offset(base, saved as i64));
+            ir.store(
+                ir.load(ir.pointer(), stack.dfp),
+                ir.offset(base, saved as i64),
+            );
             ir.store(base, stack.dfp);
         }
-        for k in self.liveness.spilled.iter().filter(|k| **k < self.liveness.arguments) {
+        for k in self
+            .liveness
+            .spilled
+            .iter()
+            .filter(|k| **k < self.liveness.arguments)
+        {
             self.store_to_slot(*k, base);
         }
     }
@@ -136,14 +176,21 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         ir.before(end);
         let base = ir.load(ir.pointer(), self.base);
         if let Some(saved) = self.frame.saved_dfp {
-            ir.store(ir.load(ir.pointer(), ir.offset(base, saved as i64)), stack.dfp);
+            ir.store(
+                ir.load(ir.pointer(), ir.offset(base, saved as i64)),
+                stack.dfp,
+            );
         }
         ir.store(ir.offset(base, self.frame.size as i64), stack.dsp);
     }
 
     /// The frame's base as memory knows it, after a call.
     fn base_from_memory(&self) -> Value {
-        let register = if self.frame.saved_dfp.is_some() { self.stack.dfp } else { self.stack.dsp };
+        let register = if self.frame.saved_dfp.is_some() {
+            self.stack.dfp
+        } else {
+            self.stack.dsp
+        };
         self.ir.load(self.ir.pointer(), register)
     }
 
@@ -154,14 +201,18 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
 
     fn store_to_slot(&self, k: usize, base: Value) {
         let value = self.liveness.values[k];
-        self.ir.store(value, self.slot(k, base)).set_alignment(self.slot_align(k));
+        self.ir
+            .store(value, self.slot(k, base))
+            .set_alignment(self.slot_align(k));
         if let Some(variable) = self.variables.get(k) {
             self.ir.store(value, *variable);
         }
     }
 
     fn slot_align(&self, k: usize) -> u64 {
-        self.ir.align_of(self.liveness.values[k].type_of()).min(FRAME_ALIGN)
+        self.ir
+            .align_of(self.liveness.values[k].type_of())
+            .min(FRAME_ALIGN)
     }
 
     /// Stores a spilled instruction right after its definition; arguments have been stored on entry.
@@ -191,7 +242,9 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let base = self.base_from_memory();
         self.ir.store(base, self.base);
         for k in across {
-            let value = self.ir.load(self.liveness.values[*k].type_of(), self.slot(*k, base));
+            let value = self
+                .ir
+                .load(self.liveness.values[*k].type_of(), self.slot(*k, base));
             value.set_alignment(self.slot_align(*k));
             if let Some(variable) = self.variables.get(*k) {
                 self.ir.store(value, *variable);
@@ -210,7 +263,10 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let value = match self.locals.offsets.get(one.value) {
             Some(offset) => self.address_of_local(one.value, *offset),
             None => {
-                let variable = self.liveness.index_of(one.value).and_then(|k| self.variables.get(k));
+                let variable = self
+                    .liveness
+                    .index_of(one.value)
+                    .and_then(|k| self.variables.get(k));
                 let Some(variable) = variable else { return };
                 ir.load(one.value.type_of(), *variable)
             }

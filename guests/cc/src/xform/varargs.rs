@@ -36,7 +36,11 @@ pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
                     call.erase();
                 }
                 Some(n) if n.starts_with("llvm.va_start") => {
-                    refusals.push(Refusal::at(function, call, "va_start in a function without `...`"));
+                    refusals.push(Refusal::at(
+                        function,
+                        call,
+                        "va_start in a function without `...`",
+                    ));
                 }
                 Some(_) => {}
                 None => {
@@ -57,7 +61,11 @@ fn define_neutral(ir: &Ir<'_>, old: Value) {
     parameters.push(ir.pointer());
     let name = old.name();
     old.set_name("");
-    let new = ir.add_function(&name, ir.function_type(ty.return_type(), &parameters), old.linkage());
+    let new = ir.add_function(
+        &name,
+        ir.function_type(ty.return_type(), &parameters),
+        old.linkage(),
+    );
     new.set_calling_convention(old.calling_convention());
     new.copy_attributes_of(old);
     ir.move_subprogram(old, new);
@@ -73,9 +81,15 @@ fn define_neutral(ir: &Ir<'_>, old: Value) {
     }
     old.replace_all_uses_with(new);
     old.delete_function();
-    let Some(area) = new.arguments().pop() else { return };
+    let Some(area) = new.arguments().pop() else {
+        return;
+    };
     for call in new.instructions() {
-        if call.is_call() && call.intrinsic().is_some_and(|n| n.starts_with("llvm.va_start")) {
+        if call.is_call()
+            && call
+                .intrinsic()
+                .is_some_and(|n| n.starts_with("llvm.va_start"))
+        {
             ir.before(call);
             let list = call.operand(0);
             ir.store(ir.number32(GP_OFFSET_USED_UP), list);
@@ -106,7 +120,11 @@ fn call_neutral(ir: &Ir<'_>, function: Value, call: Value) {
     }
     ir.before(call);
     let types: Vec<Type> = arguments.iter().map(|a| a.type_of()).collect();
-    let new = ir.call(ir.function_type(ty.return_type(), &types), call.called_value(), &arguments);
+    let new = ir.call(
+        ir.function_type(ty.return_type(), &types),
+        call.called_value(),
+        &arguments,
+    );
     new.copy_call_attributes_of(call, fixed, &[]);
     call.replace_all_uses_with(new);
     call.erase();
@@ -130,7 +148,11 @@ fn area_layout(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> (Vec<S
         let align = if ir.align_of(ty) > 8 { 16 } else { 8 };
         let offset = end.next_multiple_of(align);
         let size = ir.size_of(ty);
-        slots.push(Slot { value: *value, offset, by_value: by_value.map(|_| size) });
+        slots.push(Slot {
+            value: *value,
+            offset,
+            by_value: by_value.map(|_| size),
+        });
         end = offset + size.next_multiple_of(8);
     }
     (slots, end)

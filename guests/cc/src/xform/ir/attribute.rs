@@ -12,7 +12,10 @@ pub const RETURN_INDEX: u32 = 0;
 
 /// LLVM's number of an attribute kind by name; 0 for a name that this LLVM does not know.
 pub fn kind(name: &str) -> u32 {
-    llvm!(LLVMGetEnumAttributeKindForName(name.as_ptr().cast(), name.len()))
+    llvm!(LLVMGetEnumAttributeKindForName(
+        name.as_ptr().cast(),
+        name.len()
+    ))
 }
 
 fn is_one_of(attribute: LLVMAttributeRef, kinds: &[u32]) -> bool {
@@ -22,7 +25,9 @@ fn is_one_of(attribute: LLVMAttributeRef, kinds: &[u32]) -> bool {
 
 /// Indices of function, return value and `parameters` parameters.
 fn indices(parameters: u32) -> impl Iterator<Item = u32> {
-    [FUNCTION_INDEX, RETURN_INDEX].into_iter().chain(1..=parameters)
+    [FUNCTION_INDEX, RETURN_INDEX]
+        .into_iter()
+        .chain(1..=parameters)
 }
 
 impl Value {
@@ -57,7 +62,11 @@ impl Value {
         for index in indices(llvm!(LLVMCountParams(old.0))) {
             let count = llvm!(LLVMGetAttributeCountAtIndex(old.0, index));
             let mut attributes = vec![std::ptr::null_mut(); count as usize];
-            llvm!(LLVMGetAttributesAtIndex(old.0, index, attributes.as_mut_ptr()));
+            llvm!(LLVMGetAttributesAtIndex(
+                old.0,
+                index,
+                attributes.as_mut_ptr()
+            ));
             for attribute in attributes {
                 llvm!(LLVMAddAttributeAtIndex(self.0, index, attribute));
             }
@@ -66,12 +75,20 @@ impl Value {
     /// Gives this call the attributes of the call `old` for the first `parameters` parameters, without those named in `dropped`;
     /// also its calling convention.
     pub fn copy_call_attributes_of(self, old: Value, parameters: u32, dropped: &[&str]) {
-        let kinds: Vec<u32> = dropped.iter().map(|n| kind(n)).filter(|k| *k != 0).collect();
+        let kinds: Vec<u32> = dropped
+            .iter()
+            .map(|n| kind(n))
+            .filter(|k| *k != 0)
+            .collect();
         for index in indices(parameters) {
             let count = llvm!(LLVMGetCallSiteAttributeCount(old.0, index));
             let mut attributes = vec![std::ptr::null_mut(); count as usize];
             if count > 0 {
-                llvm!(LLVMGetCallSiteAttributes(old.0, index, attributes.as_mut_ptr()));
+                llvm!(LLVMGetCallSiteAttributes(
+                    old.0,
+                    index,
+                    attributes.as_mut_ptr()
+                ));
             }
             for attribute in attributes {
                 if !is_one_of(attribute, &kinds) {

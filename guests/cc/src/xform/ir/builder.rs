@@ -21,13 +21,21 @@ impl Ir<'_> {
     }
     /// Adds an empty block at the end of `function`.
     pub fn append_block(&self, function: Value) -> Block {
-        Block(llvm!(LLVMAppendBasicBlockInContext(self.context, function.0, NAMELESS)))
+        Block(llvm!(LLVMAppendBasicBlockInContext(
+            self.context,
+            function.0,
+            NAMELESS
+        )))
     }
     /// Moves everything behind `instruction` into a new block and jumps there. Phi nodes of the successors are rebuilt, because the
     /// C interface cannot replace the block of an incoming edge; handles of phi nodes are stale after this.
     pub fn split_after(&self, instruction: Value) {
         let head = instruction.block();
-        let tail = Block(llvm!(LLVMInsertBasicBlockInContext(self.context, head.0, NAMELESS)));
+        let tail = Block(llvm!(LLVMInsertBasicBlockInContext(
+            self.context,
+            head.0,
+            NAMELESS
+        )));
         tail.move_after(head);
         let mut successors = Vec::new();
         for successor in head.successors() {
@@ -37,7 +45,10 @@ impl Ir<'_> {
         }
         llvm!(LLVMPositionBuilderAtEnd(self.builder, tail.0));
         // Without this the builder would give every moved instruction its own source line.
-        llvm!(LLVMSetCurrentDebugLocation2(self.builder, std::ptr::null_mut()));
+        llvm!(LLVMSetCurrentDebugLocation2(
+            self.builder,
+            std::ptr::null_mut()
+        ));
         let mut next = instruction.next();
         while !next.0.is_null() {
             let moved = next;
@@ -67,7 +78,12 @@ impl Ir<'_> {
 
     /// `*pointer`
     pub fn load(&self, ty: Type, pointer: Value) -> Value {
-        Value(llvm!(LLVMBuildLoad2(self.builder, ty.0, pointer.0, NAMELESS)))
+        Value(llvm!(LLVMBuildLoad2(
+            self.builder,
+            ty.0,
+            pointer.0,
+            NAMELESS
+        )))
     }
     /// `*pointer = value`
     pub fn store(&self, value: Value, pointer: Value) -> Value {
@@ -95,19 +111,41 @@ impl Ir<'_> {
     pub fn copy(&self, (to, to_align): (Value, u64), (from, from_align): (Value, u64), bytes: u64) {
         let (to_align, from_align) = (to_align as u32, from_align as u32);
         let bytes = self.number(bytes).0;
-        llvm!(LLVMBuildMemCpy(self.builder, to.0, to_align, from.0, from_align, bytes));
+        llvm!(LLVMBuildMemCpy(
+            self.builder,
+            to.0,
+            to_align,
+            from.0,
+            from_align,
+            bytes
+        ));
     }
     /// `(uint64_t)pointer`
     pub fn pointer_to_integer(&self, pointer: Value) -> Value {
-        Value(llvm!(LLVMBuildPtrToInt(self.builder, pointer.0, self.i64().0, NAMELESS)))
+        Value(llvm!(LLVMBuildPtrToInt(
+            self.builder,
+            pointer.0,
+            self.i64().0,
+            NAMELESS
+        )))
     }
     /// `(void *)integer`
     pub fn integer_to_pointer(&self, integer: Value) -> Value {
-        Value(llvm!(LLVMBuildIntToPtr(self.builder, integer.0, self.pointer().0, NAMELESS)))
+        Value(llvm!(LLVMBuildIntToPtr(
+            self.builder,
+            integer.0,
+            self.pointer().0,
+            NAMELESS
+        )))
     }
     /// `(uint64_t)integer`, of an integer of up to 64 bits.
     pub fn widen(&self, integer: Value) -> Value {
-        Value(llvm!(LLVMBuildZExtOrBitCast(self.builder, integer.0, self.i64().0, NAMELESS)))
+        Value(llvm!(LLVMBuildZExtOrBitCast(
+            self.builder,
+            integer.0,
+            self.i64().0,
+            NAMELESS
+        )))
     }
     /// `a + b`
     pub fn add(&self, a: Value, b: Value) -> Value {
@@ -141,8 +179,12 @@ impl Ir<'_> {
     pub fn recorded_call(&self, ty: Type, callee: Value, arguments: &[Value], id: u32) -> Value {
         let mut raw: Vec<_> = arguments.iter().map(|a| a.0).collect();
         let tag = "deopt";
-        let bundle =
-            llvm!(LLVMCreateOperandBundle(tag.as_ptr().cast(), tag.len(), std::ptr::null_mut(), 0));
+        let bundle = llvm!(LLVMCreateOperandBundle(
+            tag.as_ptr().cast(),
+            tag.len(),
+            std::ptr::null_mut(),
+            0
+        ));
         let mut bundles = [bundle];
         let call = Value(llvm!(LLVMBuildCallWithOperandBundles(
             self.builder,
@@ -174,7 +216,11 @@ impl Ir<'_> {
         )))
     }
 
-    fn text_attribute(&self, name: &str, value: &str) -> inkwell::llvm_sys::prelude::LLVMAttributeRef {
+    fn text_attribute(
+        &self,
+        name: &str,
+        value: &str,
+    ) -> inkwell::llvm_sys::prelude::LLVMAttributeRef {
         llvm!(LLVMCreateStringAttribute(
             self.context,
             name.as_ptr().cast(),
@@ -186,12 +232,20 @@ impl Ir<'_> {
     /// Adds a string attribute to a function.
     pub fn add_text_attribute(&self, function: Value, name: &str, value: &str) {
         let attribute = self.text_attribute(name, value);
-        llvm!(LLVMAddAttributeAtIndex(function.0, FUNCTION_INDEX, attribute));
+        llvm!(LLVMAddAttributeAtIndex(
+            function.0,
+            FUNCTION_INDEX,
+            attribute
+        ));
     }
     /// Adds an attribute with a number (0 for a plain one) to a function.
     pub fn add_attribute(&self, function: Value, name: &str, value: u64) {
         let attribute = llvm!(LLVMCreateEnumAttribute(self.context, kind(name), value));
-        llvm!(LLVMAddAttributeAtIndex(function.0, FUNCTION_INDEX, attribute));
+        llvm!(LLVMAddAttributeAtIndex(
+            function.0,
+            FUNCTION_INDEX,
+            attribute
+        ));
     }
     /// Declares a function.
     pub fn add_function(&self, name: &str, ty: Type, linkage: LLVMLinkage) -> Value {
@@ -204,7 +258,9 @@ impl Ir<'_> {
     pub fn move_subprogram(&self, old: Value, new: Value) {
         let subprogram = llvm!(inkwell::llvm_sys::debuginfo::LLVMGetSubprogram(old.0));
         if !subprogram.is_null() {
-            llvm!(inkwell::llvm_sys::debuginfo::LLVMSetSubprogram(new.0, subprogram));
+            llvm!(inkwell::llvm_sys::debuginfo::LLVMSetSubprogram(
+                new.0, subprogram
+            ));
         }
     }
 }

@@ -11,10 +11,6 @@
     unsafe_code,
     reason = "LLVM's C interface is unsafe by nature; it is fenced in this directory"
 )]
-#![expect(
-    clippy::macro_metavars_in_unsafe,
-    reason = "the macro exists to put one argued SAFETY line on each plain call"
-)]
 
 /// One call into LLVM's C interface.
 macro_rules! llvm {

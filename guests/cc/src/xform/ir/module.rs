@@ -38,7 +38,9 @@ impl<'ctx> Ir<'ctx> {
     /// Reads bitcode. The front end's target is x86_64; its data layout (sizes, alignments) is that of both ISAs.
     pub fn read(context: &'ctx Context, path: &Path) -> Result<Self, String> {
         let buffer = MemoryBuffer::create_from_file(path).map_err(|e| e.to_string())?;
-        let module = context.create_module_from_ir(buffer).map_err(|e| e.to_string())?;
+        let module = context
+            .create_module_from_ir(buffer)
+            .map_err(|e| e.to_string())?;
         Target::initialize_x86(&InitializationConfig::default());
         let triple = TargetTriple::create("x86_64-unknown-linux-gnu");
         let machine = Target::from_triple(&triple)
@@ -60,7 +62,13 @@ impl<'ctx> Ir<'ctx> {
         llvm!(LLVMSetIsNewDbgInfoFormat(raw, 0));
         let context = llvm!(LLVMGetModuleContext(raw));
         let builder = llvm!(LLVMCreateBuilderInContext(context));
-        Ok(Self { module, machine, layout, context, builder })
+        Ok(Self {
+            module,
+            machine,
+            layout,
+            context,
+            builder,
+        })
     }
     /// Writes bitcode.
     pub fn write(&self, path: &Path) -> bool {
@@ -155,7 +163,10 @@ impl<'ctx> Ir<'ctx> {
     }
     /// Alignment in memory of a type, bytes.
     pub fn align_of(&self, ty: Type) -> u64 {
-        u64::from(llvm!(LLVMABIAlignmentOfType(self.layout.as_mut_ptr(), ty.0)))
+        u64::from(llvm!(LLVMABIAlignmentOfType(
+            self.layout.as_mut_ptr(),
+            ty.0
+        )))
     }
     /// The type of every pointer.
     pub fn pointer(&self) -> Type {
@@ -180,7 +191,12 @@ impl<'ctx> Ir<'ctx> {
     /// A function type without `...`.
     pub fn function_type(&self, result: Type, parameters: &[Type]) -> Type {
         let mut raw: Vec<_> = parameters.iter().map(|t| t.0).collect();
-        Type(llvm!(LLVMFunctionType(result.0, raw.as_mut_ptr(), raw.len() as u32, 0)))
+        Type(llvm!(LLVMFunctionType(
+            result.0,
+            raw.as_mut_ptr(),
+            raw.len() as u32,
+            0
+        )))
     }
     /// A 64-bit constant.
     pub fn number(&self, value: u64) -> Value {

@@ -85,7 +85,8 @@ impl Type {
     }
     /// Members of a struct type.
     pub fn members(self) -> Vec<Type> {
-        let mut types = vec![std::ptr::null_mut(); llvm!(LLVMCountStructElementTypes(self.0)) as usize];
+        let mut types =
+            vec![std::ptr::null_mut(); llvm!(LLVMCountStructElementTypes(self.0)) as usize];
         llvm!(LLVMGetStructElementTypes(self.0, types.as_mut_ptr()));
         types.into_iter().map(Type).collect()
     }
@@ -220,7 +221,10 @@ impl Value {
     }
     /// All instructions of a function, block by block.
     pub fn instructions(self) -> Vec<Value> {
-        self.blocks().into_iter().flat_map(Block::instructions).collect()
+        self.blocks()
+            .into_iter()
+            .flat_map(Block::instructions)
+            .collect()
     }
     /// The block a function starts in.
     pub fn entry(self) -> Block {
@@ -288,7 +292,8 @@ impl Value {
     }
     /// The opcode, when this is an instruction.
     pub fn opcode(self) -> Option<LLVMOpcode> {
-        (!llvm!(LLVMIsAInstruction(self.0)).is_null()).then(|| llvm!(LLVMGetInstructionOpcode(self.0)))
+        (!llvm!(LLVMIsAInstruction(self.0)).is_null())
+            .then(|| llvm!(LLVMGetInstructionOpcode(self.0)))
     }
     /// The operands, callee of a call included.
     pub fn operands(self) -> Vec<Value> {
@@ -355,7 +360,9 @@ impl Value {
     }
     /// The name of the LLVM intrinsic a call names, when it names one.
     pub fn intrinsic(self) -> Option<String> {
-        self.callee().map(Value::name).filter(|n| n.starts_with("llvm."))
+        self.callee()
+            .map(Value::name)
+            .filter(|n| n.starts_with("llvm."))
     }
     /// Whether a called value is inline assembly.
     pub fn is_inline_asm(self) -> bool {
@@ -374,7 +381,9 @@ impl Value {
     }
     /// The arguments of a call.
     pub fn call_arguments(self) -> Vec<Value> {
-        (0..llvm!(LLVMGetNumArgOperands(self.0))).map(|k| self.operand(k)).collect()
+        (0..llvm!(LLVMGetNumArgOperands(self.0)))
+            .map(|k| self.operand(k))
+            .collect()
     }
     /// Whether a call must be made as a jump.
     pub fn is_must_tail(self) -> bool {
