@@ -1,0 +1,503 @@
+//! A virtual CPU of either ISA on Unicorn: what runs the machine code of a node's user programs.
+//!
+//! One engine instance per vCPU, in virtual-TLB mode: the MMU is the kernel model's page-table walk, called when the TLB has no entry.
+//! Only user code ever runs. Instructions are counted exactly: the engine calls a hook at each block, the hook adds the number of
+//! its instructions, and when a block is left early the rest is taken back. A run ends at the first block boundary at or after its budget.
+//! Where that is depends on the code and on where the run began, never on the host.
+//!
+//! A guest can read nothing of the host: counters count retired instructions, random numbers do not exist, the CPU model is fixed.
+//!
+//! Rejected: counting with the engine's `count` or a hook at each instruction (five times slower), memory hooks (fifteen times),
+//! `uc_context_save` (crashes are reported), a hook as a Rust closure (a third slower).
+//!
+//! Left out: AVX and SVE, devices, interrupts, atomicity between vCPUs that run at the same time (those of one node never do).
+//! Engine limits that show: the address of a page fault is that of its page; guest floating point is QEMU's softfloat; a REP string
+//! instruction that overwrites its own block is counted once too often; x86_64 segment registers cannot be loaded.
+
+mod aarch64;
+mod code_tracker;
+mod count;
+mod engine;
+mod hooks;
+mod x86_64;
+
+use std::panic::resume_unwind;
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use isa::{Isa, PAGE_SIZE, Pfn, PhysAddr, RegisterFile, VirtAddr};
+use kernel_model::{Access, Cpu, CpuExit, Mmu, PhysMemory, RunResult, UserContext};
+use thiserror::Error;
+
+pub use code_tracker::{CodeTracker, MAX_VCPUS};
+use code_tracker::{Member, Notes};
+use count::{Counted, Kind};
+use engine::{Engine, STUB_PHYS, STUB_VIRT, uc_error};
+use hooks::{Fault, Halt, State};
+
+use crate::memory::{Arena, MemoryError};
+
+/// Why there is no vCPU.
+#[derive(Debug, Error)]
+pub enum VcpuError {
+    /// The node is full.
+    #[error("a node can have at most {MAX_VCPUS} vCPUs, and this would be one more")]
+    TooMany,
+    /// The engine refuses something.
+    #[error("the Unicorn engine could not {what}: {message}")]
+    Engine {
+        /// What was tried.
+        what: &'static str,
+        /// What the engine says.
+        message: String,
+    },
+    /// The engine did something else than it should.
+    #[error("the Unicorn engine did not come to user mode: {0}; only version 2.1.5 is known to work")]
+    UserMode(String),
+    /// No memory for the engine's own code.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+}
+
+/// One vCPU on Unicorn.
+pub struct UnicornCpu {
+    isa: Isa,
+    // Dropped before what it points into: the state, the stub and the memory.
+    engine: Engine,
+    state: Owned<State>,
+    _stub: Arena,
+    memory: Arc<Arena>,
+    member: Member,
+    /// The context whose registers the engine holds.
+    held: Option<u64>,
+    /// The engine's general registers are not those of the held context any more.
+    general_stale: bool,
+    asid: Option<u64>,
+}
+
+/// A value on the heap that the engine's hooks know the address of: like a box, but without the claim to be the only way to it.
+struct Owned<T>(NonNull<T>);
+
+impl<T> Owned<T> {
+    fn new(value: T) -> Self {
+        Self(NonNull::from(Box::leak(Box::new(value))))
+    }
+}
+
+impl<T> Drop for Owned<T> {
+    fn drop(&mut self) {
+        // SAFETY: the value was leaked by `new`, and the engine that also knew it is dropped before.
+        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+    }
+}
+
+// SAFETY: engine, arenas and tracker may change threads. The state's only parts that could not are the reference to the MMU,
+// which is there during a run only, and a panic's payload, which is `Send`.
+unsafe impl Send for UnicornCpu {}
+
+impl std::fmt::Debug for UnicornCpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("UnicornCpu").field("isa", &self.isa).field("held", &self.held).finish_non_exhaustive()
+    }
+}
+
+impl UnicornCpu {
+    /// A vCPU of a node with this memory. Takes some 20 ms and 3 MiB.
+    pub fn new(isa: Isa, memory: Arc<Arena>) -> Result<Self, VcpuError> {
+        let member = memory.code().join().ok_or(VcpuError::TooMany)?;
+        let stub = Arena::new(1)?;
+        stub.write(PhysAddr(0), match isa {
+            Isa::X86_64 => x86_64::STUB,
+            Isa::Aarch64 => aarch64::STUB,
+        });
+        let state = Owned::new(State::new(isa, Arc::clone(&memory), member));
+        let engine = Engine::open(isa)?;
+        // SAFETY: both arenas are owned by the vCPU that is being made, and outlive its engine by the order of its fields (here, by
+        // the order of declaration). Rust code accesses arenas atomically.
+        unsafe {
+            engine.map(0, memory.len(), memory.base())?;
+            engine.map(STUB_PHYS, stub.len(), stub.base())?;
+        }
+        // SAFETY: the state outlives the engine as the arenas do, and `state()` borrows the whole vCPU, so no reference to the
+        // state exists while the engine runs.
+        unsafe { State::install(state.0.as_ptr(), &engine, isa)? };
+        let mut cpu = Self { isa, engine, state, _stub: stub, memory, member, held: None, general_stale: true, asid: None };
+        cpu.enter_user_mode()?;
+        Ok(cpu)
+    }
+
+    /// Sets the counter that the guest can read (TSC, CNTVCT_EL0). It goes on from there by one for each retired instruction.
+    pub fn set_ticks(&mut self, ticks: u64) {
+        self.state().counter = ticks;
+    }
+
+    /// The counter that the guest can read.
+    pub fn ticks(&mut self) -> u64 {
+        self.state().counter
+    }
+
+    fn state(&mut self) -> &mut State {
+        // SAFETY: the state is valid as long as the vCPU. Hooks are the only others who refer to it, and they run only inside
+        // calls of the engine, during which this borrow of the vCPU has ended.
+        unsafe { self.state.0.as_mut() }
+    }
+
+    /// Runs the engine's own code at the stub page.
+    fn run_stub(&mut self, start: impl FnOnce(&Engine) -> uc_error) -> Result<(), VcpuError> {
+        self.state().own_code = true;
+        let result = start(&self.engine);
+        let state = self.state();
+        state.own_code = false;
+        state.last = Counted::NONE;
+        match (result, state.halt.take()) {
+            (uc_error::OK, Some(Halt::Syscall)) => Ok(()),
+            (result, halt) => Err(VcpuError::UserMode(format!("{result}, {halt:?}"))),
+        }
+    }
+
+    fn enter_user_mode(&mut self) -> Result<(), VcpuError> {
+        match self.isa {
+            Isa::X86_64 => self.run_stub(x86_64::enter_user_mode)?,
+            Isa::Aarch64 => {
+                aarch64::enter_user_mode(&self.engine);
+                self.run_stub(|engine| engine.start(STUB_VIRT, 0))?;
+            }
+        }
+        self.flush_tlb();
+        Ok(())
+    }
+
+    /// Ends an exclusive access that another thread has begun: its store must not succeed on this thread's account.
+    fn clear_exclusive(&mut self) {
+        if self.isa == Isa::Aarch64 {
+            self.run_stub(|engine| engine.start(STUB_VIRT, 0)).expect("CLREX and SVC have run when the vCPU was made");
+            self.flush_tlb();
+        }
+    }
+
+    fn load(&mut self, context: &mut UserContext) {
+        let fresh = self.held != Some(context.id());
+        if fresh {
+            self.clear_exclusive();
+            self.held = Some(context.id());
+        }
+        let (general, fp) = context.take_dirty();
+        let regs = context.saved_mut();
+        assert_eq!(regs.isa(), self.isa, "a context of one ISA on a vCPU of the other");
+        if fresh || general || self.general_stale {
+            self.general_stale = false;
+            match regs {
+                RegisterFile::X86_64(regs) => x86_64::load_general(&self.engine, regs),
+                RegisterFile::Aarch64(regs) => aarch64::load_general(&self.engine, regs),
+            }
+        }
+        if fresh || fp {
+            match regs {
+                RegisterFile::X86_64(regs) => x86_64::load_fp(&self.engine, regs),
+                RegisterFile::Aarch64(regs) => aarch64::load_fp(&self.engine, regs),
+            }
+        }
+    }
+
+    fn save_general(&self, context: &mut UserContext) {
+        match context.saved_mut() {
+            RegisterFile::X86_64(regs) => x86_64::save_general(&self.engine, regs),
+            RegisterFile::Aarch64(regs) => aarch64::save_general(&self.engine, regs),
+        }
+    }
+
+    /// Does what the other vCPUs and the kernel have left to do.
+    fn obey(&mut self, notes: Notes) {
+        for &pfn in &notes.stale {
+            self.drop_code(pfn);
+        }
+        if !notes.is_empty() {
+            self.flush_tlb();
+        }
+    }
+
+    /// Drops the translations of a frame; the TLB needs a flush afterwards.
+    fn drop_code(&mut self, pfn: Pfn) {
+        assert!(pfn.0 < self.memory.frames(), "{pfn:?} is not in the node's memory");
+        let state = self.state();
+        state.code_changed();
+        state.own_code = true;
+        self.engine.drop_code(pfn);
+        self.state().own_code = false;
+    }
+
+    /// Runs from the context's PC until something ends the run, and settles the count.
+    fn run_on(&mut self, context: &mut UserContext) -> CpuExit {
+        // Where to stop because the engine would otherwise translate too far.
+        let mut until = 0;
+        loop {
+            let pc = context.regs().pc();
+            let before = self.state().remaining;
+            let result = self.engine.start(pc.0, until);
+            self.save_general(context);
+            if let Some(panic) = self.state().panic.take() {
+                resume_unwind(panic);
+            }
+            let new_pc = context.regs().pc();
+            let stop = self.why(result, new_pc, until);
+            match stop {
+                Stop::Exit(exit) => return exit,
+                Stop::Rewind(by, exit) => {
+                    let pc = VirtAddr(new_pc.0 - by);
+                    self.state().settle(pc.0);
+                    self.set_pc(context, pc);
+                    return exit;
+                }
+                Stop::Step(by, exit) => {
+                    self.state().remaining -= 1;
+                    self.set_pc(context, VirtAddr(new_pc.0 + by));
+                    return exit;
+                }
+                // It was tried before, and did not help.
+                Stop::Before(address, exit) if until == address => return exit,
+                Stop::Before(address, _) => {
+                    until = address;
+                    continue;
+                }
+                Stop::Timer(register, x) => self.read_timer(context, register, x),
+                Stop::Nothing if until != 0 || self.state().remaining < before || pc != new_pc => {}
+                Stop::Nothing => return CpuExit::GeneralProtection,
+            }
+            until = 0;
+            if self.state().remaining <= 0 {
+                return CpuExit::Budget;
+            }
+        }
+    }
+
+    /// What the end of a run of the engine means; takes back what was counted but not executed.
+    fn why(&mut self, result: uc_error, pc: VirtAddr, until: u64) -> Stop {
+        let state = self.state();
+        let (halt, fault) = (state.halt.take(), state.fault.take());
+        match (result, halt, fault) {
+            (uc_error::EXCEPTION, _, Some(fault)) => self.page_fault(fault, pc),
+            (_, Some(Halt::Budget), _) => Stop::Exit(CpuExit::Budget),
+            (_, Some(Halt::Syscall), _) => Stop::Exit(CpuExit::Syscall),
+            (_, Some(Halt::Misaligned), _) => Stop::Exit(CpuExit::AlignmentFault),
+            (_, Some(Halt::Int1(address)), _) if address == pc.0 => Stop::Step(1, CpuExit::Breakpoint),
+            (_, Some(Halt::Int1(address)), _) => self.before(address, pc, CpuExit::IllegalInstruction),
+            (_, Some(Halt::Exception(number)), _) => self.exception(number, pc),
+            (uc_error::INSN_INVALID, ..) => self.leave(pc, CpuExit::IllegalInstruction),
+            (uc_error::READ_UNALIGNED | uc_error::WRITE_UNALIGNED | uc_error::FETCH_UNALIGNED, ..) => {
+                self.leave(pc, CpuExit::AlignmentFault)
+            }
+            (uc_error::OK, None, _) if until != 0 && until == pc.0 => Stop::Nothing,
+            // After a second contributory exception the engine gives up without a word (a triple fault).
+            (uc_error::OK, None, _) if self.isa == Isa::X86_64 && self.state().last.block.contains(pc.0) => self.contributory(pc),
+            (uc_error::OK, None, _) => Stop::Nothing,
+            (error, ..) => panic!("the engine failed at {pc}: {error}; fault {fault:?}"),
+        }
+    }
+
+    /// The block was left at `pc`, which has not been executed.
+    fn leave(&mut self, pc: VirtAddr, exit: CpuExit) -> Stop {
+        self.state().settle(pc.0);
+        Stop::Exit(exit)
+    }
+
+    fn page_fault(&mut self, fault: Fault, pc: VirtAddr) -> Stop {
+        let Fault { page, access } = fault;
+        if self.isa == Isa::X86_64 && !is_canonical(page) {
+            // Of a jump the hardware would complain at the jump, which the engine has done already.
+            return match access {
+                Access::Fetch => Stop::Exit(CpuExit::GeneralProtection),
+                _ => self.leave(pc, CpuExit::GeneralProtection),
+            };
+        }
+        if access != Access::Fetch {
+            return self.leave(pc, CpuExit::PageFault { addr: page, access });
+        }
+        // A fault of a fetch comes between blocks: the last one is complete.
+        if pc.page_align_down() == page {
+            return Stop::Exit(CpuExit::PageFault { addr: pc, access });
+        }
+        let exit = CpuExit::PageFault { addr: page, access };
+        if self.isa == Isa::Aarch64 {
+            return Stop::Exit(exit);
+        }
+        // A block that crosses into a page that is not there. What comes before the crossing must run first.
+        let room = (PAGE_SIZE - pc.page_offset()) as usize;
+        let crossing = count::first_incomplete(pc.0, self.state().fetch(pc.0, room)).unwrap_or(page.0);
+        if crossing == pc.0 {
+            return Stop::Exit(exit);
+        }
+        self.before(crossing, pc, exit)
+    }
+
+    /// Run from `pc` to `address` only. A translation that goes further is in the way.
+    fn before(&mut self, address: u64, pc: VirtAddr, otherwise: CpuExit) -> Stop {
+        if let Some(pfn) = self.state().frame_of_code(pc) {
+            self.drop_code(pfn);
+            self.flush_tlb();
+        }
+        Stop::Before(address, otherwise)
+    }
+
+    fn exception(&mut self, number: u32, pc: VirtAddr) -> Stop {
+        match self.isa {
+            Isa::Aarch64 => self.aarch64_exception(number, pc),
+            Isa::X86_64 => self.x86_64_exception(number, pc),
+        }
+    }
+
+    fn aarch64_exception(&mut self, number: u32, pc: VirtAddr) -> Stop {
+        use aarch64::exception;
+        self.state().settle(pc.0);
+        match number {
+            exception::UNDEFINED => {
+                let word = self.state().fetch(pc.0, 4).try_into().map(u32::from_le_bytes);
+                match word.ok().and_then(aarch64::timer_read) {
+                    Some((register, x)) => Stop::Timer(register, x),
+                    None => Stop::Exit(CpuExit::IllegalInstruction),
+                }
+            }
+            exception::PREFETCH_ABORT | exception::DATA_ABORT => Stop::Exit(CpuExit::AlignmentFault),
+            exception::BREAKPOINT => Stop::Exit(CpuExit::Breakpoint),
+            _ => Stop::Exit(CpuExit::IllegalInstruction),
+        }
+    }
+
+    fn x86_64_exception(&mut self, number: u32, pc: VirtAddr) -> Stop {
+        use x86_64::vector;
+        // `int n` is the only thing that leaves PC after it. Linux lets user code have 3 and 4; 4 is a segmentation fault, too.
+        let block = self.state().last.block;
+        let software = pc.0 == block.end()
+            && block.size() >= 2
+            && *self.state().fetch(pc.0 - 2, 2) == [0xcd, number as u8]
+            && number != vector::BREAKPOINT;
+        if software {
+            return Stop::Rewind(2, CpuExit::GeneralProtection);
+        }
+        match number {
+            vector::BREAKPOINT => Stop::Exit(CpuExit::Breakpoint),
+            vector::DEBUG => self.leave(pc, CpuExit::Breakpoint),
+            vector::INVALID_OPCODE => self.leave(pc, CpuExit::IllegalInstruction),
+            // Linux makes SIGFPE of the three.
+            vector::X87 | vector::SIMD => self.leave(pc, CpuExit::DivideError),
+            vector::ALIGNMENT_CHECK => self.leave(pc, CpuExit::AlignmentFault),
+            _ => self.contributory(pc),
+        }
+    }
+
+    /// A divide error or a general protection fault. The engine never forgets the last one and would make a double fault of the next,
+    /// so that the instruction has to say which it is: at level 3 with translated addresses, only a division has divide errors.
+    fn contributory(&mut self, pc: VirtAddr) -> Stop {
+        const LONGEST: usize = 15;
+        let kind = count::classify(pc.0, self.state().fetch(pc.0, LONGEST));
+        match kind {
+            Kind::Divide => self.leave(pc, CpuExit::DivideError),
+            _ => self.leave(pc, CpuExit::GeneralProtection),
+        }
+    }
+
+    fn read_timer(&mut self, context: &mut UserContext, register: aarch64::TimerRegister, x: usize) {
+        let pc = context.regs().pc();
+        let state = self.state();
+        let value = match register {
+            aarch64::TimerRegister::Frequency => aarch64::COUNTER_HZ,
+            aarch64::TimerRegister::Count => state.counter_at(pc.0),
+        };
+        state.remaining -= 1;
+        if let RegisterFile::Aarch64(regs) = context.saved_mut() {
+            if let Some(register) = regs.x.get_mut(x) {
+                *register = value;
+            }
+            regs.pc += 4;
+            aarch64::load_general(&self.engine, regs);
+        }
+    }
+
+    fn set_pc(&mut self, context: &mut UserContext, pc: VirtAddr) {
+        context.saved_mut().set_pc(pc);
+    }
+}
+
+/// How to go on after the engine has stopped.
+enum Stop {
+    /// The run ends.
+    Exit(CpuExit),
+    /// The run ends, with PC that many bytes back.
+    Rewind(u64, CpuExit),
+    /// The run ends after an instruction of that many bytes that the engine could not run.
+    Step(u64, CpuExit),
+    /// Run up to this address first; if that was tried already, the run ends.
+    Before(u64, CpuExit),
+    /// A read of the timer into an X register, to be done in the engine's place.
+    Timer(aarch64::TimerRegister, usize),
+    /// Go on: the guest waited for an event, or reached where it was to stop.
+    Nothing,
+}
+
+/// Whether an x86_64 address has bits 47 to 63 all equal.
+fn is_canonical(addr: VirtAddr) -> bool {
+    matches!(addr.0 >> 47, 0 | 0x1_ffff)
+}
+
+impl Cpu for UnicornCpu {
+    fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    fn run(&mut self, context: &mut UserContext, mmu: &dyn Mmu, budget: u64) -> RunResult {
+        if budget == 0 {
+            return RunResult { exit: CpuExit::Budget, retired: 0 };
+        }
+        if self.asid != Some(mmu.asid()) {
+            self.asid = Some(mmu.asid());
+            self.flush_tlb();
+        }
+        let notes = self.memory.code().take_notes(self.member);
+        self.obey(notes);
+        self.load(context);
+
+        // Half the range leaves room for the last block to go beyond any budget.
+        let budget = budget.min(i64::MAX as u64 / 2) as i64;
+        let state = self.state();
+        state.remaining = budget;
+        state.counter_from = budget;
+        state.last = Counted::NONE;
+        state.halt = None;
+        state.fault = None;
+        // SAFETY: `mmu` is borrowed for the whole call. It is taken away below; if a panic of its own comes instead, no later hook
+        // runs before the next run has replaced it.
+        unsafe { state.set_mmu(Some(mmu)) };
+        let exit = self.run_on(context);
+        let state = self.state();
+        // SAFETY: there is no reference in `None`.
+        unsafe { state.set_mmu(None) };
+        let retired = (budget - state.remaining) as u64;
+        state.counter = state.counter.wrapping_add(retired);
+        if exit == CpuExit::Syscall && self.isa == Isa::X86_64 {
+            context.saved_mut().enter_syscall();
+            self.general_stale = true;
+        }
+        RunResult { exit, retired }
+    }
+
+    fn switch_out(&mut self, context: &mut UserContext) {
+        if self.held != Some(context.id()) {
+            return;
+        }
+        self.held = None;
+        match context.saved_mut() {
+            RegisterFile::X86_64(regs) => x86_64::save_fp(&self.engine, regs),
+            RegisterFile::Aarch64(regs) => aarch64::save_fp(&self.engine, regs),
+        }
+    }
+
+    fn flush_tlb(&mut self) {
+        self.engine.flush_tlb();
+        self.state().flushed();
+    }
+
+    fn invalidate_code(&mut self, pfn: Pfn) {
+        self.drop_code(pfn);
+        self.memory.code().forgotten(self.member, pfn);
+        self.flush_tlb();
+    }
+}
