@@ -1,6 +1,7 @@
 //! What distinguishes one node from another: the parameters of a modelled kernel. Plain data; `emu` fills it from flags and cluster files.
 
 use isa::Isa;
+use isa::syscall::PopcornAbi;
 use msglayer::{LinkModel, Nid, SimDuration};
 
 /// Which Popcorn a node models where the original would hang, spin or hit BUG.
@@ -36,6 +37,8 @@ pub struct NodeConfig {
     pub seed: u64,
     /// Which Popcorn to model.
     pub profile: Profile,
+    /// Under which numbers the programs of the cluster make Popcorn's calls.
+    pub popcorn_abi: PopcornAbi,
     /// Check the page server's invariants after every transition (all nodes of a process).
     pub check_invariants: bool,
     /// Fill undescribed FP/SIMD registers and flags with a pattern when a thread arrives.
@@ -62,6 +65,7 @@ impl NodeConfig {
             link: LinkModel::default(),
             seed: 0,
             profile: Profile::default(),
+            popcorn_abi: PopcornAbi::default(),
             check_invariants: cfg!(debug_assertions),
             poison_arrivals: false,
             max_tasks: 4096,

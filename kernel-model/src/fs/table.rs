@@ -63,17 +63,19 @@ impl FileTable {
     /// Opens the lowest free descriptor that is not below `least`; EMFILE when the table is full.
     pub fn install(&self, description: Rc<Description>, least: i32) -> Result<i32, Errno> {
         let mut open = self.open.borrow_mut();
-        if open.len() >= MAX_DESCRIPTORS {
-            return Err(Errno::EMFILE);
-        }
-        let fd = (least.max(0)..).find(|fd| !open.contains_key(fd)).ok_or(Errno::EMFILE)?;
+        let fd = (least.max(0)..MAX_DESCRIPTORS as i32).find(|fd| !open.contains_key(fd)).ok_or(Errno::EMFILE)?;
         open.insert(fd, description);
         Ok(fd)
     }
 
-    /// Puts a description at a given descriptor, closing what was there (dup2).
-    pub fn replace(&self, fd: i32, description: Rc<Description>) {
-        self.open.borrow_mut().insert(fd, description);
+    /// Makes `to` another name of `from`, closing what was there (dup2); returns `to`. EBADF for descriptors that are not or cannot be.
+    pub fn duplicate_to(&self, from: i32, to: i32) -> Result<u64, Errno> {
+        let description = self.get(from)?;
+        if !(0..MAX_DESCRIPTORS as i32).contains(&to) {
+            return Err(Errno::EBADF);
+        }
+        self.open.borrow_mut().insert(to, description);
+        Ok(to.unsigned_abs().into())
     }
 
     /// Closes a descriptor, or EBADF.

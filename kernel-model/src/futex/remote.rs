@@ -26,7 +26,7 @@ pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, cal
     request.remote_ws.set(station.id().as_i32());
     request.op.set(call.op);
     request.val.set(call.val);
-    let (sec, nsec) = call.timeout.map_or((-1, 0), |t| (t.sec, t.nsec));
+    let (sec, nsec) = call.timeout.map_or((-1, 0), |t| (t.sec.get(), t.nsec.get()));
     request.tv_sec.set(sec);
     request.tv_nsec.set(nsec);
     request.uaddr.set(call.uaddr.0);
@@ -43,7 +43,7 @@ pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, cal
 /// The shadow's side (`process_remote_futex_request`).
 pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     let Some(request) = parse::<RemoteFutexRequest>(k, &envelope) else { return };
-    let timeout = (request.tv_sec.get() >= 0).then(|| Timespec { sec: request.tv_sec.get(), nsec: request.tv_nsec.get() });
+    let timeout = (request.tv_sec.get() >= 0).then(|| Timespec::new(request.tv_sec.get(), request.tv_nsec.get()));
     let call = FutexCall {
         uaddr: VirtAddr(request.uaddr.get()),
         op: request.op.get(),

@@ -81,8 +81,8 @@ async fn attempt(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access
             }
         }
         None => match expand_stack(&mm, addr) {
-            Some(vma) => (guard, vma),
-            None => return VmFault::SIGSEGV,
+            Ok(vma) => (guard, vma),
+            Err(result) => return result,
         },
     };
     if !allows(&vma, access) {
@@ -116,19 +116,20 @@ fn allows(vma: &Vma, access: Access) -> bool {
     })
 }
 
-/// Lets the stack above `addr` grow down to it; `None` when there is none, when it would pass its limit or come too close to its neighbour.
-pub fn expand_stack(mm: &Mm, addr: VirtAddr) -> Option<Vma> {
+/// Lets the stack above `addr` grow down to it; returns its area. `SIGSEGV` when there is none, when it would pass its limit or come too
+/// close to its neighbour.
+pub fn expand_stack(mm: &Mm, addr: VirtAddr) -> Result<Vma, VmFault> {
     let page = addr.page_align_down();
     let mut vmas = mm.vmas.borrow_mut();
-    let stack = vmas.find(page)?.clone();
+    let stack = vmas.find(page).cloned().ok_or(VmFault::SIGSEGV)?;
     if stack.contains(page) {
-        return Some(stack);
+        return Ok(stack);
     }
-    let gap = VirtAddr(page.0.checked_sub(STACK_GUARD_GAP)?);
+    let gap = page.checked_sub(STACK_GUARD_GAP).ok_or(VmFault::SIGSEGV)?;
     let has_room = vmas.overlapping(gap, page).is_empty();
     if !stack.flags.contains(VmFlags::GROWSDOWN) || stack.end.0 - page.0 > STACK_LIMIT || !has_room {
-        return None;
+        return Err(VmFault::SIGSEGV);
     }
     vmas.grow_down(stack.start, page);
-    vmas.covering(page).cloned()
+    vmas.covering(page).cloned().ok_or(VmFault::SIGSEGV)
 }

@@ -9,13 +9,13 @@ use super::{Mm, zap_page_range};
 use crate::costs::Cost;
 use crate::kernel::Kernel;
 
-const MADV_DONTNEED: i32 = 4;
-const MADV_FREE: i32 = 8;
+const MADV_DONTNEED: u32 = 4;
+const MADV_FREE: u32 = 8;
 /// The advice that Linux 5.2 knows and that changes nothing here; 20 is Popcorn's MADV_RELEASE, which the page server sees to.
-const WITHOUT_EFFECT: &[i32] = &[0, 1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
+const WITHOUT_EFFECT: &[u32] = &[0, 1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
 
 /// Takes advice about `start..start + len`. EINVAL: unaligned or unknown advice; ENOMEM: part of it is not mapped (the rest has been advised).
-pub fn do_madvise(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, advice: i32) -> Result<(), Errno> {
+pub fn do_madvise(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, advice: u32) -> Result<(), Errno> {
     k.charge(Cost::VmaOperation);
     let drops = matches!(advice, MADV_DONTNEED | MADV_FREE);
     if !drops && !WITHOUT_EFFECT.contains(&advice) {

@@ -64,6 +64,18 @@ pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<Vir
         return Err(Errno::ENOMEM);
     }
     let start = place(mm, request, len)?;
+    let area = area_of(mm, request, start)?;
+    if !mm.vmas.borrow().overlapping(area.start, area.end).is_empty() {
+        do_munmap(k, mm, start, len)?;
+    }
+    mm.vmas.borrow_mut().insert(area);
+    Ok(start)
+}
+
+/// The area that a request describes, placed at `start`. EINVAL and EACCES as [`do_mmap`]; ENOMEM beyond user space.
+pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, Errno> {
+    let len = page_align_len(request.len).ok_or(Errno::ENOMEM)?;
+    let end = start.checked_add(len).filter(|end| *end <= mm.layout.get().task_size).ok_or(Errno::ENOMEM)?;
     let shared = request.flags.contains(MapFlags::SHARED);
     if !shared && !request.flags.contains(MapFlags::PRIVATE) {
         return Err(Errno::EINVAL);
@@ -71,14 +83,8 @@ pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<Vir
     if shared && request.file.is_some() && request.prot.contains(Prot::WRITE) {
         return Err(Errno::EACCES);
     }
-    let end = VirtAddr(start.0 + len);
-    if !mm.vmas.borrow().overlapping(start, end).is_empty() {
-        do_munmap(k, mm, start, len)?;
-    }
     let pgoff = if request.file.is_some() { request.pgoff } else { start.0 / PAGE_SIZE };
-    let vma = Vma { start, end, flags: vm_flags(mm, request), pgoff, file: request.file.clone() };
-    mm.vmas.borrow_mut().insert(vma);
-    Ok(start)
+    Ok(Vma { start, end, flags: vm_flags(mm, request), pgoff, file: request.file.clone() })
 }
 
 /// Unmaps whatever is in `start..start + len`. EINVAL: unaligned, empty or beyond user space. ENOMEM: too many areas.

@@ -1,0 +1,145 @@
+//! The mmap family: arguments checked, then to the mm, with the vma_server before or after it where the process is distributed.
+//!
+//! Which node goes first is K52's order; see [`crate::vma_server`].
+
+use isa::layout::{MapFlags, Prot};
+use isa::{Errno, PAGE_SIZE, VirtAddr};
+
+use super::Call;
+use crate::fs::FdTarget;
+use crate::mm::{self, MmapRequest, MremapFlags, VmaFile};
+use crate::vma_server;
+
+/// PROT_SEM: atomic operations, which all memory allows.
+const PROT_SEM: u32 = 8;
+
+/// mmap(2).
+pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task) = (call.k, call.task);
+    let offset = call.args[5];
+    if !offset.is_multiple_of(PAGE_SIZE) {
+        return Err(Errno::EINVAL);
+    }
+    let flags = MapFlags::decode(k.isa(), call.uint(3));
+    let file = if flags.contains(MapFlags::ANONYMOUS) { None } else { Some(file_behind(&call, call.int(4))?) };
+    let request = MmapRequest {
+        addr: call.addr(0),
+        len: call.args[1],
+        prot: Prot::from_bits_truncate(call.uint(2)),
+        flags,
+        file,
+        pgoff: offset / PAGE_SIZE,
+    };
+    if task.popcorn.at_remote.get() {
+        return Ok(vma_server::vma_server_mmap_remote(k, task, &request).await?.0);
+    }
+    let mm = task.mm();
+    if mm.is_distributed() && flags.contains(MapFlags::FIXED) && !flags.contains(MapFlags::FIXED_NOREPLACE) {
+        // What the mapping replaces must go on the other nodes as well; K52 leaves it there.
+        vma_server::vma_server_munmap_origin(k, task, request.addr, request.len, k.nid()).await;
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    Ok(mm::do_mmap(k, &mm, &request)?.0)
+}
+
+fn file_behind(call: &Call<'_>, fd: i32) -> Result<VmaFile, Errno> {
+    match &call.task.files.get(fd)?.target {
+        FdTarget::File { file, path } => Ok(VmaFile { path: path.clone(), file: file.clone() }),
+        FdTarget::ConsoleIn | FdTarget::ConsoleOut(_) => Err(Errno::ENODEV),
+    }
+}
+
+/// munmap(2): a guest first here and then at home; home first on the guests and then here.
+pub(super) async fn munmap(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task, start, len) = (call.k, call.task, call.addr(0), call.args[1]);
+    let mm = task.mm();
+    let at_remote = task.popcorn.at_remote.get();
+    if mm.is_distributed() && !at_remote {
+        vma_server::vma_server_munmap_origin(k, task, start, len, k.nid()).await;
+    }
+    let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    mm::do_munmap(k, &mm, start, len)?;
+    drop(guard);
+    if at_remote {
+        vma_server::vma_server_munmap_remote(k, task, start, len).await?;
+    }
+    Ok(0)
+}
+
+/// mprotect(2): a guest first asks home. Home's own changes are not told to guests, as in K52.
+pub(super) async fn mprotect(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task, start, len) = (call.k, call.task, call.addr(0), call.args[1]);
+    let prot = Prot::from_bits(call.uint(2) & !PROT_SEM).ok_or(Errno::EINVAL)?;
+    let mm = task.mm();
+    let at_remote = task.popcorn.at_remote.get();
+    if at_remote {
+        vma_server::vma_server_mprotect_remote(k, task, start, len, prot.bits().into()).await?;
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    match mm::do_mprotect(k, &mm, start, len, prot) {
+        // Areas that this guest has not fetched yet: home has changed them.
+        Err(Errno::ENOMEM) if at_remote => Ok(0),
+        result => result.map(|()| 0),
+    }
+}
+
+/// madvise(2): a guest first here and then at home.
+pub(super) async fn madvise(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task, start, len, advice) = (call.k, call.task, call.addr(0), call.args[1], call.uint(2));
+    let mm = task.mm();
+    let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    let result = mm::do_madvise(k, &mm, start, len, advice);
+    drop(guard);
+    if task.popcorn.at_remote.get() && matches!(result, Ok(()) | Err(Errno::ENOMEM)) {
+        return vma_server::vma_server_madvise_remote(k, task, start, len, advice.into()).await.map(|()| 0);
+    }
+    result.map(|()| 0)
+}
+
+/// brk(2). A guest leaves the decision to home and follows it; new heap comes by fault. K52 decides on both nodes and ignores a difference.
+pub(super) async fn brk(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task, wanted) = (call.k, call.task, call.addr(0));
+    let mm = task.mm();
+    if task.popcorn.at_remote.get() {
+        let end = vma_server::vma_server_brk_remote(k, task, wanted).await?;
+        let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+        let mut layout = mm.layout.get();
+        if let (Some(end), Some(old)) = (end.page_align_up(), layout.brk.page_align_up())
+            && end < old
+        {
+            mm::do_munmap(k, &mm, end, old.0 - end.0)?;
+        }
+        layout.brk = end;
+        mm.layout.set(layout);
+        return Ok(end.0);
+    }
+    let layout = mm.layout.get();
+    if mm.is_distributed() && layout.start_brk <= wanted && wanted < layout.brk {
+        let (from, to) = (page_up(wanted)?, page_up(layout.brk)?);
+        if from < to {
+            vma_server::vma_server_munmap_origin(k, task, from, to.0 - from.0, k.nid()).await;
+        }
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    Ok(mm::do_brk(k, &mm, wanted)?.0)
+}
+
+/// mremap(2): not on a guest.
+pub(super) async fn mremap(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task, old, old_len, new_len) = (call.k, call.task, call.addr(0), call.args[1], call.args[2]);
+    let flags = MremapFlags::from_bits(call.uint(3)).ok_or(Errno::EINVAL)?;
+    if task.popcorn.at_remote.get() {
+        return Ok(vma_server::vma_server_mremap_remote(k, task)?.0);
+    }
+    let mm = task.mm();
+    if mm.is_distributed() && new_len < old_len {
+        let from = page_up(VirtAddr(old.0.wrapping_add(new_len)))?;
+        vma_server::vma_server_munmap_origin(k, task, from, old_len - new_len, k.nid()).await;
+    }
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    Ok(mm::do_mremap(k, &mm, old, old_len, new_len, flags, call.addr(4))?.0)
+}
+
+fn page_up(addr: VirtAddr) -> Result<VirtAddr, Errno> {
+    addr.page_align_up().ok_or(Errno::EINVAL)
+}

@@ -1,0 +1,104 @@
+//! Which calls are implemented, and where.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use isa::syscall::Sysno;
+
+use super::{Call, SyscallOutcome, SyscallResult, file, futex_call, identity, memory, signal, system, threads, time};
+
+/// An implementation, as the table holds it.
+pub(super) type Implementation = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = SyscallResult> + 'a>>;
+
+/// The implementation of a call, if there is one.
+pub(super) fn implementation(sysno: Sysno) -> Option<Implementation> {
+    TABLE.iter().find(|(call, _)| *call == sysno).map(|(_, run)| *run)
+}
+
+macro_rules! calls {
+    ($($sysno:ident => $path:path,)*) => {
+        &[$((Sysno::$sysno, {
+            fn run(call: Call<'_>) -> Pin<Box<dyn Future<Output = SyscallResult> + '_>> {
+                Box::pin(async move { $path(call).await.map(SyscallOutcome::from) })
+            }
+            run
+        })),*]
+    };
+}
+
+/// The table, roughly by how often programs use them.
+const TABLE: &[(Sysno, Implementation)] = calls! {
+    Futex => futex_call::futex,
+    Write => file::write,
+    SchedYield => threads::sched_yield,
+    ClockGettime => time::clock_gettime,
+    Getpid => identity::getpid,
+    Gettid => identity::gettid,
+    Read => file::read,
+    Readv => file::readv,
+    Writev => file::writev,
+    Pread64 => file::pread64,
+    Open => file::open,
+    Openat => file::openat,
+    Close => file::close,
+    Fstat => file::fstat,
+    Stat => file::stat,
+    Lstat => file::stat,
+    Newfstatat => file::newfstatat,
+    Lseek => file::lseek,
+    Ioctl => file::ioctl,
+    Fcntl => file::fcntl,
+    Dup => file::dup,
+    Dup2 => file::dup2,
+    Dup3 => file::dup3,
+    Access => file::access,
+    Faccessat => file::faccessat,
+    Readlink => file::readlink,
+    Readlinkat => file::readlinkat,
+    Getcwd => file::getcwd,
+    Mmap => memory::mmap,
+    Munmap => memory::munmap,
+    Mprotect => memory::mprotect,
+    Madvise => memory::madvise,
+    Brk => memory::brk,
+    Mremap => memory::mremap,
+    Exit => threads::exit,
+    ExitGroup => threads::exit_group,
+    Clone => threads::clone,
+    SetTidAddress => threads::set_tid_address,
+    SetRobustList => threads::set_robust_list,
+    SchedGetaffinity => threads::sched_getaffinity,
+    Getcpu => threads::getcpu,
+    ArchPrctl => threads::arch_prctl,
+    Nanosleep => time::nanosleep,
+    ClockNanosleep => time::clock_nanosleep,
+    ClockGetres => time::clock_getres,
+    Gettimeofday => time::gettimeofday,
+    Time => time::time,
+    RtSigaction => signal::rt_sigaction,
+    RtSigprocmask => signal::rt_sigprocmask,
+    Sigaltstack => signal::sigaltstack,
+    Kill => signal::kill,
+    Tkill => signal::tkill,
+    Tgkill => signal::tgkill,
+    Getppid => identity::getppid,
+    Getuid => identity::root,
+    Geteuid => identity::root,
+    Getgid => identity::root,
+    Getegid => identity::root,
+    Uname => system::uname,
+    Getrandom => system::getrandom,
+    Prlimit64 => system::prlimit64,
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_call_is_listed_once() {
+        for (index, (sysno, _)) in TABLE.iter().enumerate() {
+            assert!(TABLE[..index].iter().all(|(other, _)| other != sysno), "{sysno} is listed twice");
+        }
+    }
+}
