@@ -361,7 +361,7 @@ fn compute(mnemonic: &str, args: &[Arg], flags: bool) -> Vec<Effect> {
     };
     let skip = usize::from(!COMPARES.contains(&mnemonic) && !reads_destination(mnemonic, args));
     let from: Vec<_> = args.iter().skip(skip).map(|arg| arg.operand()).collect();
-    match (result, spread(mnemonic, result)) {
+    match (result, spread(mnemonic, args, result)) {
         (Some(to), Some(spread)) => {
             let rest = if args[0].lane { Rest::Keep } else { Rest::Zero };
             effects.push(Effect::Compute {
@@ -388,7 +388,7 @@ fn compute(mnemonic: &str, args: &[Arg], flags: bool) -> Vec<Effect> {
 }
 
 /// How poison spreads in a computation; `None` if the result depends on every byte of every source.
-fn spread(mnemonic: &str, result: Option<Slice>) -> Option<Spread> {
+fn spread(mnemonic: &str, args: &[Arg], result: Option<Slice>) -> Option<Spread> {
     const UPWARD: [&str; 12] = [
         "add", "adds", "sub", "subs", "and", "ands", "orr", "eor", "bfi", "mul", "madd", "neg",
     ];
@@ -407,7 +407,16 @@ fn spread(mnemonic: &str, result: Option<Slice>) -> Option<Spread> {
         let lanes = LANES.iter().any(|stem| mnemonic.starts_with(stem))
             && !ACROSS.contains(&mnemonic)
             && !mnemonic.ends_with('v');
-        lanes.then_some(Spread::Lanes)
+        let bitwise = matches!(mnemonic, "and" | "orr" | "eor" | "bic" | "bsl");
+        // A scalar is one lane.
+        let width = if bitwise {
+            1
+        } else {
+            args.first().map_or(8, |arg| {
+                arg.element.max(if arg.element == 0 { to.len() } else { 1 })
+            })
+        };
+        lanes.then_some(Spread::Lanes(width))
     } else {
         UPWARD.contains(&mnemonic).then_some(Spread::Upward)
     }

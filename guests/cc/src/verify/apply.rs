@@ -1,7 +1,7 @@
 //! Runs an instruction's effects on an abstract state and says what is wrong with them.
 
 use super::abi::{Abi, Reg};
-use super::effect::{Effect, Insn, Mem, Operand, Rest, Slice, Spread};
+use super::effect::{Effect, Insn, Mem, Operand, Rest, Slice, Spread, mask};
 use super::state::{Known, State, TableLoad, Taint, Value};
 
 /// The bytes of an argument or return value that are surely used: the lowest of an integer, the lowest float of a vector.
@@ -81,6 +81,16 @@ pub(super) fn check_return(abi: &Abi, state: &State) -> Vec<String> {
         found.push("returns with poison in the frame pointer".to_owned());
     }
     found
+}
+
+/// Poison in one byte of a lane is poison in all of it.
+fn whole_lanes(poison: u16, width: u8) -> u16 {
+    let lane = |n| mask(width) << n;
+    (0..16)
+        .step_by(usize::from(width.max(1)))
+        .map(lane)
+        .filter(|lane| poison & lane != 0)
+        .fold(0, |all, lane| all | lane)
 }
 
 /// Where a memory operand points.
@@ -352,10 +362,7 @@ impl Step<'_> {
             let spread = match spread {
                 Spread::Upward if poison == 0 => 0,
                 Spread::Upward => u16::MAX << poison.trailing_zeros(),
-                Spread::Lanes => {
-                    (if poison & 0xff != 0 { 0xff } else { 0 })
-                        | (if poison & 0xff00 != 0 { 0xff00 } else { 0 })
-                }
+                Spread::Lanes(width) => whole_lanes(poison, width),
             };
             self.write(to, Taint::moved(spread), rest, known);
         }

@@ -95,8 +95,8 @@ pub(super) enum Rest {
 pub(super) enum Spread {
     /// A byte of the result depends on the source bytes at and below it (add, multiply, shift left, bitwise).
     Upward,
-    /// A lane of the result depends on the same 8-byte lane of the sources (vector arithmetic).
-    Lanes,
+    /// A lane of this many bytes depends on the same lane of the sources (vector arithmetic).
+    Lanes(u8),
 }
 
 /// One step of an instruction.

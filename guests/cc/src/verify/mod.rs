@@ -27,6 +27,7 @@ mod report;
 mod state;
 mod tables;
 mod x86_64;
+mod x86_64_integer;
 mod x86_64_simd;
 
 pub use driver::verify;

@@ -230,7 +230,6 @@ fn scalar(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
         "cvtsd2ss" => vec![Effect::Read(src.low(8)), result(4)],
         "cvtsd2si" | "cvttsd2si" | "movmskpd" => vec![Effect::Read(src.low(8)), number],
         "cvtss2si" | "cvttss2si" => vec![Effect::Read(src.low(4)), number],
-        "cvtdq2pd" | "cvtps2pd" => vec![Effect::Read(src.low(8)), result(16)],
         "sqrtss" | "rcpss" | "rsqrtss" => vec![Effect::Read(src.low(4)), result(4)],
         "sqrtsd" => vec![Effect::Read(src.low(8)), result(8)],
         _ => {
@@ -249,6 +248,54 @@ fn scalar(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
             [&reads[..], &[written]].concat()
         }
     })
+}
+
+/// How many neighbouring bytes of the result depend on each other.
+fn lane_width(mnemonic: &str) -> u8 {
+    let bitwise = ["pand", "por", "pxor", "andp", "andnp", "orp", "xorp"]
+        .iter()
+        .any(|stem| mnemonic.starts_with(stem));
+    match mnemonic.get(mnemonic.len().saturating_sub(2)..) {
+        _ if bitwise => 1,
+        _ if mnemonic == "pmuludq" => 8,
+        Some("ps" | "dq") => 4,
+        _ if mnemonic.ends_with('d') && mnemonic.starts_with('p') => 4,
+        _ => 8,
+    }
+}
+
+/// Conversions between two elements of eight bytes and two of four.
+fn conversion(mnemonic: &str, to: Slice, src: &Arg) -> Option<Vec<Effect>> {
+    let own = Operand::Reg(to);
+    let permute = |from, map: &dyn Fn(u8) -> (u8, u8)| Effect::Permute {
+        to: to.reg,
+        from,
+        map: (0..16).map(map).collect(),
+    };
+    let compute = |from| Effect::Compute {
+        to: Some(to),
+        from: vec![from],
+        spread: Spread::Lanes(8),
+        rest: Rest::Keep,
+        flags: false,
+    };
+    match mnemonic {
+        "cvtpd2dq" | "cvttpd2dq" | "cvtpd2ps" => {
+            let pack = permute([own, Operand::Clean], &|byte| match byte {
+                0..4 => (0, byte),
+                4..8 => (0, byte + 4),
+                _ => (1, 0),
+            });
+            Some(vec![compute(src.operand()), pack])
+        }
+        "cvtdq2pd" | "cvtps2pd" => {
+            let widen = permute([src.low(8), Operand::Clean], &|byte| {
+                (0, byte / 8 * 4 + byte % 4)
+            });
+            Some(vec![widen, compute(own)])
+        }
+        _ => None,
+    }
 }
 
 /// Arithmetic on all elements.
@@ -272,6 +319,9 @@ fn lanes(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
     if !to.reg.is_vector() {
         return None;
     }
+    if let Some(effects) = args.get(1).and_then(|src| conversion(mnemonic, to, src)) {
+        return Some(effects);
+    }
     let unary = UNARY.iter().any(|stem| mnemonic.starts_with(stem));
     if !unary && !BINARY.iter().any(|stem| mnemonic.starts_with(stem)) {
         return None;
@@ -283,7 +333,7 @@ fn lanes(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
     Some(vec![Effect::Compute {
         to: Some(to),
         from,
-        spread: Spread::Lanes,
+        spread: Spread::Lanes(lane_width(mnemonic)),
         rest: Rest::Keep,
         flags: false,
     }])
