@@ -102,7 +102,7 @@ impl Kernel {
     pub fn boot(config: NodeConfig, hardware: Hardware, peers: &[Nid]) -> Rc<Self> {
         assert_eq!(hardware.cpus.len(), usize::from(config.cpus), "one CPU per configured vCPU");
         let cpus = hardware.cpus.len();
-        let rng = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ (u64::from(config.nid.0) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let rng = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ (config.nid.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let kernel = Rc::new(Self {
             exec: Rc::new(Executor::new(config.cpus, Cost::ContextSwitch.time(), config.time_slice)),
             frames: RefCell::new(FrameAllocator::new(hardware.memory.frames())),
@@ -123,7 +123,7 @@ impl Kernel {
             code_frames: RefCell::default(),
             events: hardware.events,
             // Linux gives 1 to init; ours starts where a booted system's user processes do. Different per node, as on real machines.
-            next_pid: Cell::new(FIRST_PID + i32::from(config.nid.0) * PID_STRIDE),
+            next_pid: Cell::new(FIRST_PID + config.nid.as_i32() * PID_STRIDE),
             next_id: Cell::new(1),
             halt: RefCell::new(None),
             config,
@@ -191,7 +191,7 @@ impl Kernel {
     /// A message from another node reaches this one at `arrival`.
     pub fn deliver(self: &Rc<Self>, arrival: SimTime, envelope: Envelope) {
         let kernel = Rc::clone(self);
-        self.exec.at(arrival, u64::from(envelope.from.0), move |_| crate::kmsg::arrive(&kernel, envelope));
+        self.exec.at(arrival, envelope.from.index() as u64, move |_| crate::kmsg::arrive(&kernel, envelope));
     }
 
     /// Messages that left since the last call, with the times they arrive.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use isa::layout::{CloneArgs, CloneFlags};
-use isa::{Errno, RegisterFile};
+use isa::{Errno, RegisterFile, VirtAddr};
 
 use super::{TaskSpec, new_task};
 use crate::costs::Cost;
@@ -32,9 +32,7 @@ pub async fn sys_clone(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Resu
     };
     let child = new_task(k, spec)?;
     child.blocked.set(task.blocked.get());
-    if args.flags.contains(CloneFlags::CHILD_CLEARTID) {
-        child.clear_child_tid.set(Some(args.child_tid));
-    }
+    child.clear_child_tid.set(clear_child_tid(&args));
     // As in Linux, a tid that cannot be stored does not undo the thread.
     let _ = store_tids(k, task, &child, &args).await;
     k.event(&Event::Clone { parent: task.pid, child: child.pid });
@@ -82,6 +80,11 @@ pub fn child_registers(k: &Kernel, task: &Task, args: &CloneArgs) -> RegisterFil
         regs.set_tls(args.tls);
     }
     regs
+}
+
+/// CLONE_CHILD_CLEARTID: which word is cleared and woken when the child ends.
+pub fn clear_child_tid(args: &CloneArgs) -> Option<VirtAddr> {
+    args.flags.contains(CloneFlags::CHILD_CLEARTID).then_some(args.child_tid)
 }
 
 /// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: both are stores into the memory that parent and child share.

@@ -9,7 +9,7 @@ mod exit;
 mod stack;
 mod task_new;
 
-pub use clone::{check_thread_clone, child_registers, store_tids, sys_clone};
+pub use clone::{check_thread_clone, child_registers, clear_child_tid, store_tids, sys_clone};
 pub use exec::{ExecError, start_process};
 pub use exit::{do_exit, do_group_exit};
 pub use isa::layout::CloneArgs;

@@ -30,10 +30,10 @@ pub async fn clone_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -
     process::check_thread_clone(k, &args)?;
     let rc = task.remote().expect("a remote thread has its context");
     let worker = rc.remote_worker.borrow().clone().ok_or(Errno::EAGAIN)?;
-    let clear_tid = args.clear_child_tid().map_or(0, |addr| addr.0);
+    let clear_tid = process::clear_child_tid(&args).map_or(0, |addr| addr.0);
     let origin_pid = forward::call_home(k, task, ForwardedCall::Clone, [clear_tid, 0, 0, 0, 0, 0]).await?;
     let origin_pid = Pid(i32::try_from(origin_pid).map_err(|_| Errno::EAGAIN)?);
-    let regs: RegisterFile = process::child_registers(task, &args);
+    let regs: RegisterFile = process::child_registers(k, task, &args);
     let child = new_remote_task(k, &rc, &worker, regs, origin_pid).await;
     k.event(&Event::Clone { parent: task.pid, child: child.pid });
     process::store_tids(k, task, &child, &args).await?;

@@ -85,8 +85,8 @@ enum Decoded {
     Unknown,
 }
 
-/// Performs the call at which the task trapped, and sets its result register; the PC is after the call instruction.
-pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> SyscallOutcome {
+/// Performs the call at which the task trapped, and sets its result register; the PC is after the call instruction. Returns how the task ends, if it does.
+pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> Option<ExitStatus> {
     let (number, args) = {
         let mut context = task.context.borrow_mut();
         let regs = context.regs_mut();
@@ -115,10 +115,10 @@ pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> SyscallOutcome {
     });
     k.event(&Event::Syscall { pid: task.pid, name, number, args, ret: Errno::encode(returned) });
     if let Ok(SyscallOutcome::Exit(status)) = result {
-        return SyscallOutcome::Exit(status);
+        return Some(status);
     }
     task.context.borrow_mut().regs_mut().set_syscall_return(returned);
-    SyscallOutcome::Value(Errno::encode(returned))
+    None
 }
 
 /// Performs a Linux call for a task of this node, whoever asked: the task itself, or its remote twin.

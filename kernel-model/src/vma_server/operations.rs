@@ -17,8 +17,8 @@ use crate::task::Task;
 /// mmap: home chooses the place, then the holes there are filled here. Returns the address.
 pub async fn vma_server_mmap_remote(k: &Rc<Kernel>, task: &Rc<Task>, request: &MmapRequest) -> Result<VirtAddr, Errno> {
     let mut message = operation(VmaOp::Mmap, request.addr, request.len);
-    message.prot.set(request.prot.into());
-    message.flags.set(request.flags.into());
+    message.prot.set(request.prot.bits().into());
+    message.flags.set(request.flags.bits().into());
     message.pgoff.set(request.pgoff);
     if let Some(file) = &request.file {
         message.path = PathField::new(&file.path).map_err(|_| Errno::EINVAL)?;

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use isa::layout::{MapFlags, Prot};
 use isa::{Errno, VirtAddr};
 use msglayer::messages::{VmaOp, VmaOpRequest, VmaOpResponse};
 use msglayer::{Envelope, Message, Nid};
@@ -59,7 +60,7 @@ async fn process_at_origin(k: &Rc<Kernel>, task: &Rc<Task>, from: Nid, op: VmaOp
     match op {
         VmaOp::Mmap => mm::do_mmap(k, &mm, &mmap_request(k, request)?),
         VmaOp::Munmap => mm::do_munmap(k, &mm, addr, len).map(|()| addr),
-        VmaOp::Mprotect => mm::do_mprotect(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr),
+        VmaOp::Mprotect => mm::do_mprotect(k, &mm, addr, len, Prot::from_bits_truncate(low_word(request.prot.get())?)).map(|()| addr),
         VmaOp::Madvise if request.prot.get() == MADV_RELEASE => {
             page_server::release_pages(&mm, addr, len, from);
             Ok(addr)
@@ -96,8 +97,8 @@ fn mmap_request(k: &Rc<Kernel>, request: &VmaOpRequest) -> Result<MmapRequest, E
     Ok(MmapRequest {
         addr: VirtAddr(request.addr.get()),
         len: request.len.get(),
-        prot: low_word(request.prot.get())?,
-        flags: low_word(request.flags.get())?,
+        prot: Prot::from_bits_truncate(low_word(request.prot.get())?),
+        flags: MapFlags::from_bits_truncate(low_word(request.flags.get())?),
         pgoff: request.pgoff.get(),
         file,
     })
