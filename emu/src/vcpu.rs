@@ -31,7 +31,7 @@ use thiserror::Error;
 
 pub use code_tracker::{CodeTracker, MAX_VCPUS};
 use code_tracker::{Member, Notes};
-use count::{Counted, Kind};
+use count::{Counted, Foreign, Kind};
 use engine::{Engine, STUB_PHYS, STUB_VIRT, uc_error};
 use hooks::{Fault, Halt, State};
 
@@ -279,8 +279,11 @@ impl UnicornCpu {
             (_, Some(Halt::Budget), _) => Stop::Exit(CpuExit::Budget),
             (_, Some(Halt::Syscall), _) => Stop::Exit(CpuExit::Syscall),
             (_, Some(Halt::Misaligned), _) => Stop::Exit(CpuExit::AlignmentFault),
-            (_, Some(Halt::Int1(address)), _) if address == pc.0 => Stop::Step(1, CpuExit::Breakpoint),
-            (_, Some(Halt::Int1(address)), _) => self.before(address, pc, CpuExit::IllegalInstruction),
+            (_, Some(Halt::Foreign(address, foreign)), _) if address == pc.0 => match foreign {
+                Foreign::Int1 => Stop::Step(1, CpuExit::Breakpoint),
+                Foreign::PortIo => Stop::Exit(CpuExit::GeneralProtection),
+            },
+            (_, Some(Halt::Foreign(address, _)), _) => self.before(address, pc, CpuExit::IllegalInstruction),
             (_, Some(Halt::Exception(number)), _) => self.exception(number, pc),
             (uc_error::INSN_INVALID, ..) => self.leave(pc, CpuExit::IllegalInstruction),
             (uc_error::READ_UNALIGNED | uc_error::WRITE_UNALIGNED | uc_error::FETCH_UNALIGNED, ..) => {

@@ -49,6 +49,8 @@ fn x86_64_exits() {
         ("nop; cli", CpuExit::GeneralProtection, 1, 1),
         ("nop; mov rax, cr0", CpuExit::GeneralProtection, 1, 1),
         ("nop; in al, 0x60", CpuExit::GeneralProtection, 1, 1),
+        ("nop; nop; out dx, al; nop; 1: jmp 1b", CpuExit::GeneralProtection, 2, 2),
+        ("mov ecx, 2; mov edi, 0x500000; rep insb", CpuExit::GeneralProtection, 10, 2),
         ("nop; rdmsr", CpuExit::GeneralProtection, 1, 1),
         ("nop; sysretq", CpuExit::GeneralProtection, 1, 1),
         ("nop; int 0x80", CpuExit::GeneralProtection, 1, 1),

@@ -8,7 +8,7 @@
 //! What the engine takes for illegal ends its block, so that a different opinion of the decoder about the length of such an
 //! instruction changes nothing: it is the last one, and it is taken back when it faults.
 
-use iced_x86::{Code, Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic, OpKind};
 
 /// A block: its address in the upper 51 bits, its size in bytes in the lower 13.
 ///
@@ -113,18 +113,32 @@ fn decode(address: u64, code: &[u8]) -> impl Iterator<Item = Instruction> + '_ {
 pub(super) struct Scan {
     /// Instructions that start before the limit.
     pub instructions: u64,
-    /// Where a one-byte `int1` is: an instruction that the engine cannot run.
-    pub int1: Option<u64>,
+    /// The first instruction among all that the engine must not run.
+    pub foreign: Option<(u64, Foreign)>,
+}
+
+/// What the engine would do wrong in user mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Foreign {
+    /// The one-byte `int1`: the engine would wait for a debugger.
+    Int1,
+    /// `in`, `out`, `ins`, `outs`: the engine would allow them.
+    PortIo,
 }
 
 /// Counts the instructions of a block that start before `limit`.
 pub(super) fn scan(address: u64, code: &[u8], limit: u64) -> Scan {
-    let mut scan = Scan { instructions: 0, int1: None };
+    let mut scan = Scan { instructions: 0, foreign: None };
     for instruction in decode(address, code).take_while(|instruction| instruction.ip() < limit) {
         scan.instructions += 1;
-        if instruction.code() == Code::Int1 {
-            scan.int1 = Some(instruction.ip());
-        }
+        let foreign = match instruction.mnemonic() {
+            Mnemonic::Int1 => Foreign::Int1,
+            Mnemonic::In | Mnemonic::Out => Foreign::PortIo,
+            Mnemonic::Insb | Mnemonic::Insw | Mnemonic::Insd => Foreign::PortIo,
+            Mnemonic::Outsb | Mnemonic::Outsw | Mnemonic::Outsd => Foreign::PortIo,
+            _ => continue,
+        };
+        scan.foreign.get_or_insert((instruction.ip(), foreign));
     }
     scan
 }
@@ -175,18 +189,19 @@ mod tests {
 
     #[test]
     fn counts() {
-        // (code, instructions, int1)
-        let cases: [(&[u8], u64, Option<u64>); 7] = [
+        // (code, instructions, foreign)
+        let cases: [(&[u8], u64, Option<(u64, Foreign)>); 8] = [
             (b"", 0, None),
             (b"\x90", 1, None),
-            (b"\x90\x90\xf1", 3, Some(0x1002)),
+            (b"\x90\x90\xf1", 3, Some((0x1002, Foreign::Int1))),
+            (b"\x90\xe4\x60\xf3\x6c", 3, Some((0x1001, Foreign::PortIo))), // in al, 0x60; rep insb
             (b"\xf3\x48\xab", 1, None),                 // rep stosq
             (b"\x48\xb8\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xc3", 2, None), // movabs, ret
             (b"\x0f\x0b", 1, None),                     // ud2
             (b"\x90\xc5", 2, None),                     // cut inside a VEX prefix
         ];
-        for (code, instructions, int1) in cases {
-            assert_eq!(scan(0x1000, code, u64::MAX), Scan { instructions, int1 }, "{code:x?}");
+        for (code, instructions, foreign) in cases {
+            assert_eq!(scan(0x1000, code, u64::MAX), Scan { instructions, foreign }, "{code:x?}");
         }
         assert_eq!(scan(0x1000, b"\x90\x90\x90", 0x1002).instructions, 2);
     }

@@ -18,7 +18,7 @@ use unicorn_engine_sys::{self as uc, MemType, Prot, TlbEntry};
 
 use super::aarch64::{self, asks_for_random_numbers};
 use super::code_tracker::Member;
-use super::count::{self, Block, CountCache, Counted, Kind};
+use super::count::{self, Block, CountCache, Counted, Foreign, Kind};
 use super::engine::{Engine, HookType, STUB_PHYS, STUB_VIRT, WINDOW_VIRT, add_hook, expect, stop, uc_engine};
 use super::{VcpuError, x86_64};
 use crate::memory::Arena;
@@ -32,8 +32,8 @@ pub(super) enum Halt {
     Syscall,
     /// The exception or interrupt of this number.
     Exception(u32),
-    /// A block has not begun, because the engine cannot run the `int1` in it; the address of the `int1`.
-    Int1(u64),
+    /// A block has not begun, because of an instruction at this address in it.
+    Foreign(u64, Foreign),
     /// A block has not begun, because its address is not aligned.
     Misaligned,
 }
@@ -240,10 +240,10 @@ impl State {
             _ => None,
         };
         if let Some(instructions) = physical.and_then(|physical| self.physical_counts.get(physical)) {
-            return count::Scan { instructions, int1: None };
+            return count::Scan { instructions, foreign: None };
         }
         let scan = count::scan(block.start(), self.fetch(block.start(), block.size()), u64::MAX);
-        if scan.int1.is_none()
+        if scan.foreign.is_none()
             && let Some(physical) = physical
         {
             self.physical_counts.put(Counted { block: physical, instructions: scan.instructions });
@@ -284,8 +284,8 @@ impl State {
             return false;
         }
         let scan = self.measure(block);
-        if let Some(address) = scan.int1 {
-            self.halt = Some(Halt::Int1(address));
+        if let Some((address, foreign)) = scan.foreign {
+            self.halt = Some(Halt::Foreign(address, foreign));
             self.last = Counted::NONE;
             return false;
         }
