@@ -18,6 +18,7 @@ use crate::event::Event;
 use crate::exec::{ThreadClass, WaitQueue, WaitRecord};
 use crate::kernel::Kernel;
 
+pub(crate) use dispatch::parse;
 pub use dispatch::{BoxFuture, Handler};
 pub use wait_station::{Replies, WaitStation};
 

@@ -60,7 +60,7 @@ fn change(k: &Rc<Kernel>, mm: &Mm, part: &Vma, wanted: VmFlags) -> Result<(), Er
     if !may.contains(wanted) {
         return Err(Errno::EACCES);
     }
-    let flags = part.flags - rwx | wanted;
+    let flags = (part.flags - rwx) | wanted;
     if flags == part.flags {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use isa::wire::{FieldArch, Regset};
 use isa::{Errno, Isa, VirtAddr};
-use msglayer::messages::{CloneRequest, BackMigrationRequest};
+use msglayer::messages::{BackMigrationRequest, CloneRequest, PathField};
 use msglayer::{Envelope, Message, Nid};
 use zerocopy::FromZeros;
 
@@ -123,7 +123,7 @@ pub(super) fn request_clone_remote(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, ar
     }
     request.personality.set(task.personality.get());
     request.def_flags.set(layout.def_flags.bits());
-    request.exe_path.set(&mm.exe_path.borrow()).expect("a path that was opened fits into a message");
+    request.exe_path = PathField::new(&mm.exe_path.borrow()).expect("a path that was opened fits into a message");
     request.arch = arch;
     task.popcorn.peer_nid.set(Some(dst));
     task.popcorn.peer_pid.set(Pid::NONE);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use isa::wire::FieldArch;
 use isa::Errno;
 use msglayer::messages::{SignalTrans, RemoteTaskExit, BackMigrationRequest};
-use msglayer::{Envelope, Message, MessageType, Nid, SimDuration};
+use msglayer::{Envelope, MessageType, Nid, SimDuration};
 use zerocopy::FromZeros;
 
 use super::migrate::request_clone_remote;

@@ -52,7 +52,7 @@ fn clone_remote_thread(k: &Rc<Kernel>, envelope: Envelope) {
 /// `remote_worker_main`: becomes the process on this node, serves it, and ends with it.
 async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &CloneRequest) {
     k.charge(Cost::CloneThread);
-    let path = match first.exe_path.get() {
+    let path = match first.exe_path.as_str() {
         Ok(path) => path.to_owned(),
         Err(error) => return refuse(k, rc, Errno::EINVAL, &format!("a program path in a message is no text: {error}")),
     };
@@ -94,7 +94,7 @@ fn construct_mm(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &CloneRequest, pa
     })?;
     let mut bytes = vec![0; usize::try_from(file.len()).map_err(|_| (Errno::ENOMEM, format!("{path} is too large")))?];
     file.read_at(0, &mut bytes);
-    ElfImage::parse(bytes)
+    ElfImage::parse(&bytes)
         .map_err(|error| error.to_string())
         .and_then(|image| if image.isa() == isa { Ok(()) } else { Err(format!("it is a binary for {}", image.isa())) })
         .map_err(|why| (Errno::ENOEXEC, format!("node {nid} ({isa}) cannot run {path}: {why}")))?;

@@ -1,0 +1,186 @@
+//! The cluster and its sequential engine: a conservative parallel discrete-event simulation, run by one thread.
+//!
+//! Nodes interact only by messages with a latency above zero. The engine runs one node until its *horizon*: the earliest time at which another
+//! node could still reach it. Inside the horizon a node's actions depend on nothing outside, so that the order in which nodes take turns,
+//! and how long a turn is, cannot be seen in a run. Any engine that keeps to the horizons gives the same digest.
+
+mod deadlock;
+
+use std::rc::Rc;
+
+use isa::Isa;
+use kernel_model::page_server::invariants;
+use kernel_model::process::{ExecError, start_process};
+use kernel_model::task::{ExitStatus, Task};
+use kernel_model::{EventSink, Halt, Kernel, user};
+use msglayer::{Nid, SimDuration, SimTime};
+use thiserror::Error;
+
+use crate::config::ClusterConfig;
+use crate::node::{self, NodeError};
+use crate::program::Program;
+use crate::record::Recorder;
+use crate::rootfs::HostRoot;
+
+/// Why a run cannot begin.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// A node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// The root directory.
+    #[error("the root directory {path} cannot be opened: {source}")]
+    Root {
+        /// Which directory.
+        path: std::path::PathBuf,
+        /// What the host says.
+        source: std::io::Error,
+    },
+    /// The program.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The program has no binary for where it starts.
+    #[error(transparent)]
+    Program(#[from] crate::program::ProgramError),
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The program ended, and everything that had to happen afterwards has happened.
+    Exited(ExitStatus),
+    /// Nothing is left to happen and somebody still waits: the chain of who waits for whom.
+    Deadlock(String),
+    /// The profile asks for the original's behaviour, and the original would not survive.
+    Halted {
+        /// Where.
+        nid: Nid,
+        /// Why.
+        why: Halt,
+    },
+    /// The limit of virtual time is reached.
+    TimeLimit(SimTime),
+}
+
+/// A cluster that runs one program.
+pub struct Cluster {
+    kernels: Vec<Rc<Kernel>>,
+    recorder: Rc<Recorder>,
+    latency: SimDuration,
+    check_invariants: bool,
+    max_time: Option<SimTime>,
+}
+
+impl Cluster {
+    /// Builds and boots all nodes; they know each other when this returns.
+    pub fn new(config: &ClusterConfig, program: &Program, recorder: Rc<Recorder>) -> Result<Self, StartError> {
+        let root = HostRoot::new(program.clone(), config.root.as_deref())
+            .map_err(|source| StartError::Root { path: config.root.clone().unwrap_or_default(), source })?;
+        let nids: Vec<_> = Nid::first(config.nodes.len()).collect();
+        let mut kernels = Vec::new();
+        for nid in &nids {
+            let (node, frames) = config.node(*nid);
+            let events: Rc<dyn EventSink> = Rc::clone(&recorder) as Rc<dyn EventSink>;
+            kernels.push(node::boot(node, frames, Rc::clone(&root) as _, events, &nids)?);
+        }
+        recorder.attach(&kernels, program);
+        let cluster =
+            Self { kernels, recorder, latency: config.link.latency, check_invariants: config.check_invariants, max_time: config.max_time };
+        while !cluster.everybody_is_known() && cluster.turn() {}
+        Ok(cluster)
+    }
+
+    /// Starts the program on node 0 and runs the cluster until nothing is left to do.
+    pub fn run(&self, program: &Program, arguments: &[String], environment: &[String]) -> Result<Outcome, StartError> {
+        let origin = &self.kernels[0];
+        program.origin_image(0, origin.isa())?;
+        let mut argv = vec![program.guest_path().to_owned()];
+        argv.extend_from_slice(arguments);
+        let task = start_process(origin, program.guest_path(), &argv, environment)?;
+        user::wake_up_new_task(origin, &task);
+        while self.turn() {
+            if let Some((nid, why)) = self.halted() {
+                return Ok(Outcome::Halted { nid, why });
+            }
+            if let Some(limit) = self.max_time.filter(|limit| self.now() > *limit) {
+                return Ok(Outcome::TimeLimit(limit));
+            }
+        }
+        Ok(self.outcome(&task))
+    }
+
+    /// The nodes, by number.
+    pub fn kernels(&self) -> &[Rc<Kernel>] {
+        &self.kernels
+    }
+
+    /// The latest time that any node has reached.
+    pub fn now(&self) -> SimTime {
+        self.kernels.iter().map(|k| k.exec.now()).max().unwrap_or(SimTime::ZERO)
+    }
+
+    /// One turn: the node whose next action is the earliest runs up to its horizon. False when nothing is left to happen.
+    fn turn(&self) -> bool {
+        let next: Vec<_> = self.kernels.iter().map(|k| k.exec.next_action()).collect();
+        if next.iter().flatten().all(|(_, background)| *background) {
+            return false;
+        }
+        let earliest = next.iter().enumerate().filter_map(|(n, action)| Some((action.as_ref()?.0, n))).min();
+        let Some((_, turn)) = earliest else { return false };
+        let others = next.iter().enumerate().filter(|(n, _)| *n != turn).filter_map(|(_, action)| Some(action.as_ref()?.0));
+        let horizon = others.min().map(|time| time + self.latency);
+        self.run_node(turn, horizon);
+        true
+    }
+
+    /// Runs a node's actions that begin before `horizon`. A message that it sends ends the turn, because its receiver may answer.
+    fn run_node(&self, turn: usize, horizon: Option<SimTime>) {
+        let kernel = &self.kernels[turn];
+        loop {
+            kernel.exec.step();
+            if self.check_invariants
+                && self.recorder.take_page_change()
+                && let Err(broken) = invariants::check_cluster(&self.kernels)
+            {
+                panic!("invariant broken at {}: {broken}", kernel.exec.now());
+            }
+            let outbox = kernel.take_outbox();
+            let sent = !outbox.is_empty();
+            for (arrival, envelope) in outbox {
+                self.kernels[envelope.to.index()].deliver(arrival, envelope);
+            }
+            let in_reach = match (kernel.exec.next_action(), horizon) {
+                (Some((time, background)), Some(horizon)) => !background && time < horizon,
+                (Some((_, background)), None) => !background,
+                (None, _) => false,
+            };
+            if sent || !in_reach || kernel.halted().is_some() || self.recorder.is_over_limit(self.max_time, kernel.exec.now()) {
+                return;
+            }
+        }
+    }
+
+    fn everybody_is_known(&self) -> bool {
+        self.kernels.iter().all(|k| {
+            let nodes = k.nodes.borrow();
+            self.kernels.iter().all(|peer| nodes.get_popcorn_node_arch(peer.nid()).is_some())
+        })
+    }
+
+    fn halted(&self) -> Option<(Nid, Halt)> {
+        self.kernels.iter().find_map(|k| Some((k.nid(), k.halted()?)))
+    }
+
+    fn outcome(&self, task: &Task) -> Outcome {
+        if !task.group.threads.borrow().is_empty() {
+            return Outcome::Deadlock(deadlock::report(&self.kernels));
+        }
+        let status = task.group.group_exit.get().or(task.exited.get());
+        Outcome::Exited(status.expect("a group without threads has ended"))
+    }
+}
+
+/// The ISAs of a cluster's nodes, for reports.
+pub fn isas(kernels: &[Rc<Kernel>]) -> Vec<Isa> {
+    kernels.iter().map(|k| k.isa()).collect()
+}

@@ -1,0 +1,130 @@
+//! What a run leaves behind: its digest, the program's output, the trace, the counts and the journey of its threads.
+//!
+//! One sink takes the events of all nodes. The digest is a hash per node over the canonical bytes of its events, in order, and a hash over
+//! those: it does not depend on how the engine lets nodes take turns.
+
+mod digest;
+mod encode;
+mod summary;
+mod trace;
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, Write};
+use std::rc::Rc;
+
+use kernel_model::{Event, EventSink, Kernel};
+use msglayer::{Nid, SimTime};
+
+pub use digest::Digest;
+pub use summary::Summary;
+pub use trace::Trace;
+
+use crate::program::Program;
+use digest::NodeDigests;
+
+/// Where the program's output goes.
+pub enum Console {
+    /// To the standard output and error of this process, as it comes.
+    Host,
+    /// Into memory, for tests: what descriptor 1 and 2 got.
+    Kept,
+}
+
+/// Takes every event of a run.
+pub struct Recorder {
+    digests: RefCell<NodeDigests>,
+    console: Console,
+    kept: RefCell<[Vec<u8>; 2]>,
+    trace: RefCell<Option<Trace>>,
+    summary: RefCell<Summary>,
+    page_changed: Cell<bool>,
+    console_broken: Cell<bool>,
+}
+
+impl Recorder {
+    /// A recorder for `nodes` nodes.
+    pub fn new(nodes: usize, console: Console, trace: Option<Trace>) -> Rc<Self> {
+        Rc::new(Self {
+            digests: RefCell::new(NodeDigests::new(nodes)),
+            console,
+            kept: RefCell::default(),
+            trace: RefCell::new(trace),
+            summary: RefCell::new(Summary::new(nodes)),
+            page_changed: Cell::new(false),
+            console_broken: Cell::new(false),
+        })
+    }
+
+    /// Lets the recorder look at the nodes and the program when it explains what happened.
+    pub(crate) fn attach(&self, kernels: &[Rc<Kernel>], program: &Program) {
+        self.summary.borrow_mut().attach(kernels, program);
+    }
+
+    /// The digest of everything so far.
+    pub fn digest(&self) -> Digest {
+        self.digests.borrow().finish()
+    }
+
+    /// What the program wrote to descriptor 1 or 2, where it was kept.
+    pub fn output(&self, fd: i32) -> Vec<u8> {
+        self.kept.borrow()[usize::from(fd == 2)].clone()
+    }
+
+    /// Counts and journeys so far.
+    pub fn summary(&self) -> std::cell::Ref<'_, Summary> {
+        self.summary.borrow()
+    }
+
+    /// Writes what the trace still holds back.
+    pub fn finish_trace(&self) -> io::Result<()> {
+        self.trace.borrow_mut().as_mut().map_or(Ok(()), Trace::finish)
+    }
+
+    /// Whether a page changed hands since the last call.
+    pub(crate) fn take_page_change(&self) -> bool {
+        self.page_changed.take()
+    }
+
+    /// Whether `now` is beyond a limit.
+    pub(crate) fn is_over_limit(&self, limit: Option<SimTime>, now: SimTime) -> bool {
+        limit.is_some_and(|limit| now > limit)
+    }
+
+    fn write_console(&self, fd: i32, bytes: &[u8]) {
+        match self.console {
+            Console::Kept => self.kept.borrow_mut()[usize::from(fd == 2)].extend_from_slice(bytes),
+            Console::Host => {
+                let written = if fd == 2 {
+                    io::stderr().write_all(bytes)
+                } else {
+                    let mut out = io::stdout().lock();
+                    out.write_all(bytes).and_then(|()| out.flush())
+                };
+                // A reader that went away (a closed pipe) must not change the run.
+                if written.is_err() {
+                    self.console_broken.set(true);
+                }
+            }
+        }
+    }
+
+    /// Whether some output could not be delivered.
+    pub fn console_broken(&self) -> bool {
+        self.console_broken.get()
+    }
+}
+
+impl EventSink for Recorder {
+    fn record(&self, at: SimTime, nid: Nid, event: &Event<'_>) {
+        self.digests.borrow_mut().update(at, nid, event);
+        match event {
+            Event::Output { fd, bytes } => self.write_console(*fd, bytes),
+            Event::PageGranted { .. } | Event::PageRevoked { .. } => self.page_changed.set(true),
+            _ => {}
+        }
+        self.summary.borrow_mut().record(at, nid, event);
+        if let Some(trace) = self.trace.borrow_mut().as_mut() {
+            trace.record(at, nid, event);
+        }
+    }
+}
