@@ -1,0 +1,132 @@
+//! The table of guest programs.
+
+/// What a caller needs to know of a guest program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProgramInfo {
+    /// Its name, which is also that of its source.
+    pub name: &'static str,
+    /// What it exercises.
+    pub what: &'static str,
+    /// The greatest number of its threads at a time.
+    pub threads: u32,
+    /// What a shell would see it exit with: its status, or 128 + the number of the signal that kills it.
+    pub status: i32,
+    /// What its output depends on.
+    pub output: Output,
+}
+
+/// What a program's output depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// On nothing: it is the same for every plan, cluster, node, ISA and kernel.
+    Same,
+    /// On where it runs: it tells its surroundings.
+    TellsWhere,
+}
+
+/// All guest programs, in the order of their names.
+pub fn all() -> &'static [ProgramInfo] {
+    PROGRAMS
+}
+
+const PROGRAMS: &[ProgramInfo] = &[
+    plain("alloca_vla", "memory of run-time size on the stack"),
+    plain("arrival_hook", "a function that runs at every arrival"),
+    plain(
+        "deep_recursion",
+        "chains of up to 4,000 frames, and a tree of 32 leaves, that migrate at their leaves",
+    ),
+    ProgramInfo {
+        status: 7,
+        ..plain("exit_status", "the exit status, given after the plan")
+    },
+    plain(
+        "floating_point",
+        "doubles and floats live across migrations",
+    ),
+    plain(
+        "function_pointers",
+        "function pointers, and a library sort whose comparison migrates",
+    ),
+    plain("hello", "three lines, with a migration between each two"),
+    threaded(
+        "hot_page",
+        2,
+        "one page written in turn by threads on two nodes",
+    ),
+    plain("library", "the runtime's library against the C standard"),
+    plain(
+        "many_arguments",
+        "calls with more arguments than registers, and variable ones",
+    ),
+    plain(
+        "many_live_values",
+        "32 integers and 24 doubles live across one migration",
+    ),
+    plain(
+        "npb_cg",
+        "NAS Parallel Benchmarks, conjugate gradient, class S",
+    ),
+    plain(
+        "npb_ep",
+        "NAS Parallel Benchmarks, embarrassingly parallel, class S: billions of instructions",
+    ),
+    plain("npb_is", "NAS Parallel Benchmarks, integer sort, class S"),
+    plain(
+        "pointers_through_frames",
+        "pointers to locals of five frames, written through after migrations",
+    ),
+    threaded(
+        "producer_consumer",
+        2,
+        "a bounded queue between threads on two nodes",
+    ),
+    plain("proposed", "migration to where propose_migration says"),
+    ProgramInfo {
+        output: Output::TellsWhere,
+        ..plain(
+            "refusals",
+            "migrations that the kernel must refuse, and its answers",
+        )
+    },
+    ProgramInfo {
+        status: 128 + 11,
+        ..plain(
+            "segv",
+            "a fault that kills the program where it has migrated to",
+        )
+    },
+    plain("structs_by_value", "structs passed and returned by value"),
+    plain("structs_on_stack", "structs and arrays on the stack"),
+    plain("switch_loops", "switches and loops round migrations"),
+    plain("thousand_hops", "1,000 migrations of one thread"),
+    threaded(
+        "thread_locals",
+        4,
+        "thread-local variables and pointers to them",
+    ),
+    threaded(
+        "threads4",
+        5,
+        "four migrating threads with mutex, condition variable and barrier",
+    ),
+    ProgramInfo {
+        output: Output::TellsWhere,
+        ..plain("tour", "a visit to every node, which tells where it is")
+    },
+    plain("trivial", "nothing: what start and end cost"),
+];
+
+const fn plain(name: &'static str, what: &'static str) -> ProgramInfo {
+    threaded(name, 1, what)
+}
+
+const fn threaded(name: &'static str, threads: u32, what: &'static str) -> ProgramInfo {
+    ProgramInfo {
+        name,
+        what,
+        threads,
+        status: 0,
+        output: Output::Same,
+    }
+}
