@@ -219,6 +219,7 @@ impl UnicornCpu {
     /// Drops the translations of a frame; the TLB needs a flush afterwards.
     fn drop_code(&mut self, pfn: Pfn) {
         assert!(pfn.0 < self.memory.frames(), "{pfn:?} is not in the node's memory");
+        self.memory.code().forgotten(self.member, pfn);
         let state = self.state();
         state.code_changed();
         state.own_code = true;
@@ -231,6 +232,9 @@ impl UnicornCpu {
         // Where to stop because the engine would otherwise translate too far.
         let mut until = 0;
         loop {
+            if let Some(stale) = self.state().take_rewritten() {
+                self.obey(Notes { stale, flush_tlb: true });
+            }
             let pc = context.regs().pc();
             let before = self.state().remaining;
             let result = self.engine.start(pc.0, until);
@@ -260,6 +264,7 @@ impl UnicornCpu {
                     continue;
                 }
                 Stop::Timer(register, x) => self.read_timer(context, register, x),
+                Stop::Forget => continue,
                 Stop::Nothing if until != 0 || self.state().remaining < before || pc != new_pc => {}
                 Stop::Nothing => return CpuExit::GeneralProtection,
             }
@@ -274,6 +279,14 @@ impl UnicornCpu {
     fn why(&mut self, result: uc_error, pc: VirtAddr, until: u64) -> Stop {
         let state = self.state();
         let (halt, fault) = (state.halt.take(), state.fault.take());
+        if matches!(halt, None | Some(Halt::CodeWritten))
+            && result == uc_error::OK
+            && state.is_rewritten()
+        {
+            // On aarch64, the block at PC has been counted but has not begun.
+            state.settle(pc.0);
+            return Stop::Forget;
+        }
         match (result, halt, fault) {
             (uc_error::EXCEPTION, _, Some(fault)) => self.page_fault(fault, pc),
             (_, Some(Halt::Budget), _) => Stop::Exit(CpuExit::Budget),
@@ -430,6 +443,8 @@ enum Stop {
     Step(u64, CpuExit),
     /// Run up to this address first; if that was tried already, the run ends.
     Before(u64, CpuExit),
+    /// Drop the code that was rewritten, flush the TLB, and go on.
+    Forget,
     /// A read of the timer into an X register, to be done in the engine's place.
     Timer(aarch64::TimerRegister, usize),
     /// Go on: the guest waited for an event, or reached where it was to stop.
@@ -500,7 +515,6 @@ impl Cpu for UnicornCpu {
 
     fn invalidate_code(&mut self, pfn: Pfn) {
         self.drop_code(pfn);
-        self.memory.code().forgotten(self.member, pfn);
         self.flush_tlb();
     }
 }

@@ -36,8 +36,6 @@ impl Notes {
 struct Frame {
     /// Have translated code of the frame.
     code: u32,
-    /// Have it in their TLB for fetching.
-    fetchers: u32,
     /// Have it in their TLB for writing.
     writers: u32,
 }
@@ -45,8 +43,8 @@ struct Frame {
 #[derive(Debug, Default)]
 struct Mailbox {
     notes: Notes,
-    /// Frames with this vCPU's bit in `fetchers` or `writers`.
-    in_tlb: Vec<Pfn>,
+    /// Frames with this vCPU's bit in `writers`.
+    writable: Vec<Pfn>,
 }
 
 /// Frames in one group of the table.
@@ -124,28 +122,24 @@ impl CodeTracker {
         for other in bits(others) {
             vcpus[other].notes.flush_tlb = true;
         }
-        if (frame.fetchers | frame.writers) & member.bit() == 0 {
-            vcpus[member.0].in_tlb.push(pfn);
-        }
         frame.code |= member.bit();
-        frame.fetchers |= member.bit();
         frame.writers & member.bit() != 0
     }
 
-    /// A vCPU is about to write a frame. Tells whether it also executes from it, and whether it has code of it.
-    pub(crate) fn written(&self, member: Member, pfn: Pfn) -> WrittenCode {
+    /// A vCPU is about to write a frame. Tells whether it has translated code of it, perhaps long ago.
+    pub(crate) fn written(&self, member: Member, pfn: Pfn) -> bool {
         let mut state = self.state();
         let State { frames, vcpus } = &mut *state;
         let frame = frames.at(pfn);
         for other in bits(frame.code & !member.bit()) {
             vcpus[other].notes.stale.push(pfn);
         }
-        if (frame.fetchers | frame.writers) & member.bit() == 0 {
-            vcpus[member.0].in_tlb.push(pfn);
+        if frame.writers & member.bit() == 0 {
+            vcpus[member.0].writable.push(pfn);
         }
         frame.code &= member.bit();
         frame.writers |= member.bit();
-        WrittenCode { live: frame.fetchers & member.bit() != 0, known: frame.code != 0 }
+        frame.code != 0
     }
 
     /// The kernel has written frames `first` to `last`.
@@ -172,10 +166,8 @@ impl CodeTracker {
     pub(crate) fn flushed(&self, member: Member) {
         let mut state = self.state();
         let State { frames, vcpus } = &mut *state;
-        for pfn in vcpus[member.0].in_tlb.drain(..) {
-            let frame = frames.at(pfn);
-            frame.fetchers &= !member.bit();
-            frame.writers &= !member.bit();
+        for pfn in vcpus[member.0].writable.drain(..) {
+            frames.at(pfn).writers &= !member.bit();
         }
     }
 
@@ -183,15 +175,6 @@ impl CodeTracker {
     pub(crate) fn take_notes(&self, member: Member) -> Notes {
         std::mem::take(&mut self.state().vcpus[member.0].notes)
     }
-}
-
-/// What a vCPU learns when it begins to write a frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WrittenCode {
-    /// It may be executing from the frame right now.
-    pub live: bool,
-    /// It has translated code of it, perhaps long ago.
-    pub known: bool,
 }
 
 /// The positions of the bits set in a mask.
@@ -216,7 +199,7 @@ mod tests {
         assert!(!tracker.fetched(a, FRAME));
         assert!(tracker.take_notes(b).is_empty());
 
-        assert_eq!(tracker.written(b, FRAME), WrittenCode { live: false, known: false });
+        assert!(!tracker.written(b, FRAME));
         assert_eq!(tracker.take_notes(a), notes(&[FRAME], false));
         assert_eq!(tracker.take_notes(b), notes(&[], false));
 
@@ -244,12 +227,13 @@ mod tests {
         let tracker = CodeTracker::new(8);
         let a = tracker.join().unwrap();
         assert!(!tracker.fetched(a, FRAME));
-        assert_eq!(tracker.written(a, FRAME), WrittenCode { live: true, known: true });
+        assert!(tracker.written(a, FRAME));
         assert!(tracker.fetched(a, FRAME));
         tracker.flushed(a);
-        assert_eq!(tracker.written(a, FRAME), WrittenCode { live: false, known: true });
+        assert!(!tracker.fetched(a, FRAME), "it may not write now");
+        assert!(tracker.written(a, FRAME), "it still has the code");
         tracker.forgotten(a, FRAME);
-        assert_eq!(tracker.written(a, FRAME), WrittenCode { live: false, known: false });
+        assert!(!tracker.written(a, FRAME));
         assert!(tracker.take_notes(a).is_empty());
     }
 

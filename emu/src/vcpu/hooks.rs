@@ -3,9 +3,14 @@
 //! The block hook runs at every block, some hundred million times a second, so its fast path is a look into a table, an addition and
 //! two stores; everything else is out of line. All hooks get a pointer to the one [`State`] of their vCPU.
 //!
+//! A page is never writable and executable in the TLB, because then every store to it takes the engine's slow path. That path is what
+//! notices a store to translated code, though. So where a frame has code and the guest writes it, one of two things happens. If the
+//! page itself is writable and executable, it gets both rights after all. If the frame is written through another page, the run is
+//! interrupted at the next block and the frame's code is dropped (`rewritten`).
+//!
 //! One thing leaves a block early without an exception: an x86_64 store into the block that it is part of. The engine drops
-//! the block and begins again at the store with a block of one instruction. While the guest executes from frames that it may write,
-//! the state is `watchful`: no count is cached, and each block is compared with the one before.
+//! the block and begins again at the store with a block of one instruction. While a frame is being written and executed, the
+//! state is `watchful`: no count is cached, and each block is compared with the one before.
 
 use std::any::Any;
 use std::ffi::{c_int, c_void};
@@ -34,6 +39,8 @@ pub(super) enum Halt {
     Exception(u32),
     /// A block has not begun, because of an instruction at this address in it.
     Foreign(u64, Foreign),
+    /// A block has not begun, because code was written or the TLB lets it be written unnoticed.
+    CodeWritten,
     /// A block has not begun, because its address is not aligned.
     Misaligned,
 }
@@ -56,6 +63,8 @@ pub(super) struct State {
     /// The page whose code was looked at last.
     last_page: Option<(VirtAddr, Pfn)>,
     watchful: bool,
+    /// Frames whose code is out of date, to be dropped between two blocks; then the TLB is flushed.
+    rewritten: Option<Vec<Pfn>>,
 
     pub halt: Option<Halt>,
     pub fault: Option<Fault>,
@@ -84,6 +93,7 @@ impl State {
             physical_counts: CountCache::new(),
             last_page: None,
             watchful: false,
+            rewritten: None,
             halt: None,
             fault: None,
             panic: None,
@@ -251,21 +261,32 @@ impl State {
         scan
     }
 
-    /// Takes back what the last block was charged, if `block` shows that a store into itself has cut it short.
-    fn settle_if_cut(&mut self, block: Block) {
+    /// Takes back what the last block was charged, if `block` shows that a store into itself has cut it short. Tells if so.
+    fn settle_if_cut(&mut self, block: Block) -> bool {
         let last = self.last.block;
         if !last.contains(block.start()) || block.end() > last.end() {
-            return;
+            return false;
         }
         // Jumping to the last instruction of a block leads to the same address and end, but only from that very instruction.
         if block.end() == last.end() {
             let len = block.size();
             let kind = count::classify(block.start(), self.fetch(block.start(), len));
             if kind == Kind::SelfLoop || block.start() == last.start() {
-                return;
+                return false;
             }
         }
         self.settle(block.start());
+        true
+    }
+
+    /// Whether there is something for [`State::take_rewritten`].
+    pub fn is_rewritten(&self) -> bool {
+        self.rewritten.is_some()
+    }
+
+    /// The frames whose code is out of date, if a run was interrupted for them.
+    pub fn take_rewritten(&mut self) -> Option<Vec<Pfn>> {
+        self.rewritten.take()
     }
 
     /// Everything that the x86_64 block hook does not do on its fast path. Tells whether the block shall run.
@@ -275,8 +296,11 @@ impl State {
         if self.own_code {
             return true;
         }
-        if self.watchful {
-            self.settle_if_cut(block);
+        // After a cut, the store itself comes; it must get through, or it would cut its block again and again.
+        if self.watchful && !self.settle_if_cut(block) && self.rewritten.is_some() {
+            self.halt = Some(Halt::CodeWritten);
+            self.last = Counted::NONE;
+            return false;
         }
         if self.remaining <= 0 {
             self.halt = Some(Halt::Budget);
@@ -305,40 +329,48 @@ impl State {
         self.last = Counted::NONE;
     }
 
-    /// A fill for the guest: the frame and the rights, never to write and to execute at once.
+    /// A fill for the guest: the frame and the rights.
     ///
     /// A page that is writable and executable changes between the two, which keeps ordinary stores off the engine's slow path.
     fn fill(&mut self, handle: *mut uc_engine, page: VirtAddr, access: Access) -> Option<(Pfn, Prot)> {
-        let found = self.translate(page, access)?;
-        let write = match access {
-            Access::Fetch => false,
-            Access::Write => true,
-            Access::Read => found.write && !found.exec,
+        let Translation { pfn, write, exec } = self.translate(page, access)?;
+        let memory = Arc::clone(&self.memory);
+        let code = memory.code();
+        let rights = match access {
+            Access::Write => {
+                let known = code.written(self.member, pfn);
+                if known && exec {
+                    code.fetched(self.member, pfn);
+                    self.be_watchful(handle);
+                    return Some((pfn, Prot::ALL));
+                }
+                if known {
+                    self.interrupt(handle, Some(pfn));
+                }
+                Prot(Prot::READ.0 | Prot::WRITE.0)
+            }
+            Access::Read if write && !exec => {
+                if code.written(self.member, pfn) {
+                    self.interrupt(handle, Some(pfn));
+                }
+                Prot(Prot::READ.0 | Prot::WRITE.0)
+            }
+            Access::Read if !exec => Prot::READ,
+            Access::Read | Access::Fetch => {
+                if code.fetched(self.member, pfn) {
+                    self.interrupt(handle, None);
+                }
+                if self.isa == Isa::Aarch64 && !self.has_random_hook {
+                    let mut code = [0; PAGE_SIZE as usize];
+                    memory.read(pfn.start(), &mut code);
+                    if asks_for_random_numbers(&code) {
+                        self.add_random_hook(handle);
+                    }
+                }
+                Prot(Prot::READ.0 | Prot::EXEC.0)
+            }
         };
-        if write {
-            let code = self.memory.code().written(self.member, found.pfn);
-            if code.known {
-                self.code_changed();
-            }
-            if code.live {
-                self.be_watchful(handle);
-            }
-            return Some((found.pfn, Prot(Prot::READ.0 | Prot::WRITE.0)));
-        }
-        if !found.exec {
-            return Some((found.pfn, Prot::READ));
-        }
-        if self.memory.code().fetched(self.member, found.pfn) {
-            self.be_watchful(handle);
-        }
-        if self.isa == Isa::Aarch64 && !self.has_random_hook {
-            let mut code = [0; PAGE_SIZE as usize];
-            self.memory.read(found.pfn.start(), &mut code);
-            if asks_for_random_numbers(&code) {
-                self.add_random_hook(handle);
-            }
-        }
-        Some((found.pfn, Prot(Prot::READ.0 | Prot::EXEC.0)))
+        Some((pfn, rights))
     }
 
     /// The guest executes from a frame that it may write.
@@ -347,6 +379,16 @@ impl State {
         self.code_changed();
         if self.isa == Isa::Aarch64 && !self.has_random_hook {
             self.add_random_hook(handle);
+        }
+    }
+
+    /// Has the run end at the next block, to drop code and to flush the TLB.
+    fn interrupt(&mut self, handle: *mut uc_engine, rewritten: Option<Pfn>) {
+        self.be_watchful(handle);
+        self.rewritten.get_or_insert_default().extend(rewritten);
+        if self.isa == Isa::Aarch64 {
+            // SAFETY: called in a hook of this engine. On x86_64 the block hook sees to it, which knows more.
+            unsafe { stop(handle) };
         }
     }
 
