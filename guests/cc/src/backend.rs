@@ -25,6 +25,8 @@ const MIGRATING_FLAGS: &[&str] = &[
     "-disable-cgp",
     "-disable-machine-cse",
     "-disable-machine-licm",
+    "-disable-postra-machine-licm",
+    "-disable-lsr",
     "-disable-constant-hoisting",
     "-disable-early-taildup",
     "-disable-tail-duplicate",

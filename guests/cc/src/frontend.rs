@@ -23,6 +23,10 @@ const NEUTRAL_FLAGS: &[&str] = &[
     "-nostdlibinc",
     "-Werror=deprecated-non-prototype",
     "-Werror=implicit-function-declaration",
+    // Wide vectors are passed by our own rules.
+    "-Wno-psabi",
+    // The working directory is temporary.
+    "-fdebug-compilation-dir=.",
     "-D__KETTLE__=1",
     "-Xclang",
     "-disable-O0-optnone",

@@ -194,14 +194,16 @@ fn refusal_of_call(call: Value) -> Option<String> {
     None
 }
 
-/// The first constraint that is not neutral.
+/// The first constraint that is not neutral, without its modifiers.
 fn unknown_constraint(constraints: &str) -> Option<&str> {
-    constraints.split(',').find(|one| {
-        let bare = one.trim_start_matches(['=', '+', '&', '*', '%']);
-        let tied = !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit());
-        let clobber = bare.starts_with("~{");
-        !(bare.is_empty() || tied || clobber || NEUTRAL_CONSTRAINTS.contains(&bare))
-    })
+    constraints
+        .split(',')
+        .map(|one| one.trim_start_matches(['=', '+', '&', '*', '%']))
+        .find(|bare| {
+            let tied = !bare.is_empty() && bare.bytes().all(|b| b.is_ascii_digit());
+            let clobber = bare.starts_with("~{");
+            !(bare.is_empty() || tied || clobber || NEUTRAL_CONSTRAINTS.contains(bare))
+        })
 }
 
 fn is_long_double(ty: Type) -> bool {
