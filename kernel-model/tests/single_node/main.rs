@@ -1,0 +1,8 @@
+//! One node, no emulator: memory, processes, futexes and system calls under a scripted CPU.
+
+mod areas;
+mod futex;
+mod hostile;
+mod mm;
+mod process;
+mod script;
