@@ -375,6 +375,9 @@ fn link(shop: &Workshop, isa: Isa, objects: &[ObjectPair]) -> Result<(), BuildEr
         "--no-relax",
         "--orphan-handling=error",
         "--build-id=none",
+        // Segments then have one file offset on both ISAs, as they must: nodes tell each other areas of memory by it.
+        "-z",
+        "max-page-size=4096",
         "-o",
         &image(isa),
     ]

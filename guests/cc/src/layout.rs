@@ -10,6 +10,9 @@
 //!           .isa_rodata, .eh_frame                                                          R    each ISA's own
 //!           .isa_text                                                                       RX   each ISA's own
 //! ```
+//! What is each ISA's own has the same room in both files, that of the larger one: the program headers are equal, so that a kernel that
+//! knows a mapping of one file can map the other file by it.
+//!
 //! Groups begin at multiples of 64 KiB, the largest page size of either ISA, so that no page is of two kinds. There is no writable
 //! memory of one ISA only: the two ISAs share what is writable, so two variables would be one.
 
@@ -23,6 +26,8 @@ use crate::object_file::Section;
 pub const IMAGE_BASE: u64 = 0x40_0000;
 /// Groups of different protection are this far apart at least.
 const GROUP_ALIGN: u64 = 0x1_0000;
+/// Rooms for what has no slot are multiples of this.
+const PRIVATE_ALIGN: u64 = 64;
 /// Room for the ELF header and the program headers.
 const HEADERS_SIZE: u64 = 0x1000;
 /// Functions begin at multiples of this on both ISAs.
@@ -72,6 +77,40 @@ pub struct Layout {
     pub callsites: u64,
     /// Address of the first byte that is each ISA's own and read-only.
     pub isa_rodata: u64,
+    /// Address of the unwind tables, behind the room for constants that have no slot.
+    pub eh_frame: u64,
+    /// End of the read-only part that is each ISA's own.
+    pub isa_rodata_end: u64,
+    /// Address of the code that is each ISA's own.
+    pub isa_text: u64,
+    /// Its end.
+    pub isa_text_end: u64,
+}
+
+/// Room in bytes for what has no slot, on the ISAs in the order of [`isa::Isa::ALL`]; never too little.
+#[derive(Debug, Default)]
+struct PrivateRoom {
+    rodata: [u64; 2],
+    eh_frame: [u64; 2],
+    text: [u64; 2],
+}
+
+impl PrivateRoom {
+    fn add(&mut self, name: &str, both: [Option<&Section>; 2]) {
+        let room = match name.split('.').nth(1) {
+            Some("rodata") => &mut self.rodata,
+            Some("eh_frame") => &mut self.eh_frame,
+            Some("text") => &mut self.text,
+            _ => return,
+        };
+        for (room, section) in room.iter_mut().zip(both) {
+            *room += section.map_or(0, |s| s.size + s.align);
+        }
+    }
+
+    fn largest(room: [u64; 2]) -> u64 {
+        room[0].max(room[1]).next_multiple_of(PRIVATE_ALIGN)
+    }
 }
 
 /// An object file, compiled for both ISAs.
@@ -95,14 +134,19 @@ impl Layout {
     /// Lays out `objects`, with a call-site table of `table_size` bytes.
     pub fn of(objects: &[ObjectPair], table_size: u64) -> Result<Self, BuildError> {
         let mut slots = Vec::new();
+        let mut room = PrivateRoom::default();
         for object in objects {
-            collect(object, &mut slots)?;
+            collect(object, &mut slots, &mut room)?;
         }
         let mut layout = Self {
             slots,
             ranges: BTreeMap::new(),
             callsites: 0,
             isa_rodata: 0,
+            eh_frame: 0,
+            isa_rodata_end: 0,
+            isa_text: 0,
+            isa_text_end: 0,
         };
         let mut at = layout.place(Group::Rodata, IMAGE_BASE + HEADERS_SIZE);
         layout.callsites = at.next_multiple_of(TLS_ALIGN);
@@ -113,7 +157,11 @@ impl Layout {
         at = layout.place(Group::Data, at.next_multiple_of(GROUP_ALIGN));
         at = layout.place(Group::Bss, at);
         layout.isa_rodata = at.next_multiple_of(GROUP_ALIGN);
-        layout.place(Group::IsaRodata, layout.isa_rodata);
+        at = layout.place(Group::IsaRodata, layout.isa_rodata);
+        layout.eh_frame = at.next_multiple_of(PRIVATE_ALIGN) + PrivateRoom::largest(room.rodata);
+        layout.isa_rodata_end = layout.eh_frame + PrivateRoom::largest(room.eh_frame);
+        layout.isa_text = (layout.isa_rodata_end + PRIVATE_ALIGN).next_multiple_of(GROUP_ALIGN);
+        layout.isa_text_end = layout.isa_text + PrivateRoom::largest(room.text);
         Ok(layout)
     }
 
@@ -136,7 +184,11 @@ impl Layout {
     }
 }
 
-fn collect(object: &ObjectPair, slots: &mut Vec<Slot>) -> Result<(), BuildError> {
+fn collect(
+    object: &ObjectPair,
+    slots: &mut Vec<Slot>,
+    room: &mut PrivateRoom,
+) -> Result<(), BuildError> {
     let by_name: [BTreeMap<&str, &Section>; 2] = [0, 1].map(|k| {
         object.sections[k]
             .iter()
@@ -156,6 +208,7 @@ fn collect(object: &ObjectPair, slots: &mut Vec<Slot>) -> Result<(), BuildError>
             continue;
         }
         let Fate::Slot(group) = fate(object, name, both, &by_name)? else {
+            room.add(name, both);
             continue;
         };
         let mut align = both

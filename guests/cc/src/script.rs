@@ -113,15 +113,27 @@ fn slots(s: &mut String, layout: &Layout, group: Group) {
     }
 }
 
-/// What each ISA has for itself. A final word keeps every segment from being empty.
+/// What each ISA has for itself. A final word ends both segments at the same address on both ISAs.
 fn private(s: &mut String, layout: &Layout) {
     let (start, end) = layout.range(Group::IsaRodata);
     let _ = writeln!(s, "  .isa_rodata {start:#x} : {{");
     slots(s, layout, Group::IsaRodata);
     let _ = writeln!(
         s,
-        "    . = {end:#x};\n    *(.rodata .rodata.*)\n    LONG(0)\n  }} :isa_constants"
+        "    . = {end:#x};\n    *(.rodata .rodata.*)\n  }} :isa_constants"
     );
-    s.push_str("  .eh_frame : { *(.eh_frame) } :isa_constants\n");
-    s.push_str("  .isa_text ALIGN(0x10000) : { *(.text .text.*) LONG(0) } :isa_text\n");
+    let (eh_frame, constants_end) = (layout.eh_frame, layout.isa_rodata_end);
+    let (text, text_end) = (layout.isa_text, layout.isa_text_end);
+    let _ = writeln!(
+        s,
+        "  .eh_frame {eh_frame:#x} : {{ *(.eh_frame) }} :isa_constants"
+    );
+    let _ = writeln!(
+        s,
+        "  .isa_rodata_end {constants_end:#x} : {{ LONG(0) }} :isa_constants"
+    );
+    let _ = writeln!(
+        s,
+        "  .isa_text {text:#x} : {{ *(.text .text.*) . = {text_end:#x}; LONG(0) }} :isa_text"
+    );
 }
