@@ -53,7 +53,7 @@ impl RunQueue {
     /// The picked thread ran until `end`, for `span`.
     pub fn ran(&mut self, end: SimTime, span: SimDuration) {
         self.clock = end;
-        self.slice_used = self.slice_used + span;
+        self.slice_used += span;
     }
 
     /// How long the last thread has kept the vCPU.

@@ -35,7 +35,14 @@ pub trait RootFs {
 /// What fstat(2) says of the console: a terminal of root's.
 pub fn console_stat() -> Stat {
     const PTS: u64 = 136 << 8;
-    Stat { ino: 3, mode: FileType::CharDevice.mode_bits() | 0o620, nlink: 1, rdev: PTS, blksize: 1024, ..Stat::default() }
+    Stat {
+        ino: 3,
+        mode: FileType::CharDevice.mode_bits() | 0o620,
+        nlink: 1,
+        rdev: PTS,
+        blksize: 1024,
+        ..Stat::default()
+    }
 }
 
 /// An absolute path without `.`, `..` and doubled slashes; a relative one begins at the working directory, which is the root.
@@ -59,7 +66,15 @@ mod tests {
 
     #[test]
     fn paths_stay_under_the_root() {
-        let cases = [("/a/b", "/a/b"), ("a", "/a"), ("./a//b/.", "/a/b"), ("/../../etc", "/etc"), ("/a/../b", "/b"), ("", "/"), ("/", "/")];
+        let cases = [
+            ("/a/b", "/a/b"),
+            ("a", "/a"),
+            ("./a//b/.", "/a/b"),
+            ("/../../etc", "/etc"),
+            ("/a/../b", "/b"),
+            ("", "/"),
+            ("/", "/"),
+        ];
         for (given, resolved) in cases {
             assert_eq!(resolve(given), resolved, "{given:?}");
         }

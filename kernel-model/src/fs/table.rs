@@ -44,15 +44,27 @@ impl FileTable {
     /// The table of a new process: 0, 1 and 2 are the console.
     pub fn console() -> Rc<Self> {
         let table = Self::empty();
-        for (fd, target) in [(0, FdTarget::ConsoleIn), (1, FdTarget::ConsoleOut(1)), (2, FdTarget::ConsoleOut(2))] {
-            table.open.borrow_mut().insert(fd, Rc::new(Description { target, offset: Cell::new(0) }));
+        for (fd, target) in [
+            (0, FdTarget::ConsoleIn),
+            (1, FdTarget::ConsoleOut(1)),
+            (2, FdTarget::ConsoleOut(2)),
+        ] {
+            table.open.borrow_mut().insert(
+                fd,
+                Rc::new(Description {
+                    target,
+                    offset: Cell::new(0),
+                }),
+            );
         }
         table
     }
 
     /// A table without descriptors: what guest threads of a process have on K44 and K52.
     pub fn empty() -> Rc<Self> {
-        Rc::new(Self { open: RefCell::default() })
+        Rc::new(Self {
+            open: RefCell::default(),
+        })
     }
 
     /// The description behind a descriptor, or EBADF.
@@ -63,7 +75,9 @@ impl FileTable {
     /// Opens the lowest free descriptor that is not below `least`; EMFILE when the table is full.
     pub fn install(&self, description: Rc<Description>, least: i32) -> Result<i32, Errno> {
         let mut open = self.open.borrow_mut();
-        let fd = (least.max(0)..MAX_DESCRIPTORS as i32).find(|fd| !open.contains_key(fd)).ok_or(Errno::EMFILE)?;
+        let fd = (least.max(0)..MAX_DESCRIPTORS as i32)
+            .find(|fd| !open.contains_key(fd))
+            .ok_or(Errno::EMFILE)?;
         open.insert(fd, description);
         Ok(fd)
     }
@@ -80,6 +94,10 @@ impl FileTable {
 
     /// Closes a descriptor, or EBADF.
     pub fn close(&self, fd: i32) -> Result<(), Errno> {
-        self.open.borrow_mut().remove(&fd).map(|_| ()).ok_or(Errno::EBADF)
+        self.open
+            .borrow_mut()
+            .remove(&fd)
+            .map(|_| ())
+            .ok_or(Errno::EBADF)
     }
 }

@@ -24,7 +24,10 @@ use op::WakeOp;
 
 pub use isa::layout::Timespec;
 pub use queue::FutexQueues;
-pub use remote::{handle_futex_response, pid_of_request, process_remote_futex_request, process_server_do_futex_remote};
+pub use remote::{
+    handle_futex_response, pid_of_request, process_remote_futex_request,
+    process_server_do_futex_remote,
+};
 
 /// The arguments of futex(2), read from registers and, for the timeout, from memory.
 #[derive(Clone, Copy, Debug)]
@@ -97,22 +100,36 @@ pub fn wake_address(k: &Kernel, mm: &Mm, addr: VirtAddr, count: u32) -> u64 {
 }
 
 fn check_word(addr: VirtAddr) -> Result<(), Errno> {
-    if addr.0.is_multiple_of(4) { Ok(()) } else { Err(Errno::EINVAL) }
+    if addr.0.is_multiple_of(4) {
+        Ok(())
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// When a wait ends at the latest.
 fn deadline(k: &Kernel, call: &FutexCall, absolute: bool) -> Result<Option<SimTime>, Errno> {
-    let Some(timeout) = call.timeout else { return Ok(None) };
+    let Some(timeout) = call.timeout else {
+        return Ok(None);
+    };
     let ns = valid_ns(timeout).ok_or(Errno::EINVAL)?;
-    Ok(Some(match (absolute, call.op & FUTEX_CLOCK_REALTIME != 0) {
-        (false, _) => k.exec.now() + span_of_ns(ns),
-        (true, false) => SimTime::ZERO + span_of_ns(ns),
-        (true, true) => realtime_to_sim(ns),
-    }))
+    Ok(Some(
+        match (absolute, call.op & FUTEX_CLOCK_REALTIME != 0) {
+            (false, _) => k.exec.now() + span_of_ns(ns),
+            (true, false) => SimTime::ZERO + span_of_ns(ns),
+            (true, true) => realtime_to_sim(ns),
+        },
+    ))
 }
 
 /// `futex_wait`: nothing can come between the look at the word and the queueing, because there is no await between them.
-async fn futex_wait(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall, bitset: u32, deadline: Option<SimTime>) -> Result<u64, Errno> {
+async fn futex_wait(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: &FutexCall,
+    bitset: u32,
+    deadline: Option<SimTime>,
+) -> Result<u64, Errno> {
     if bitset == 0 {
         return Err(Errno::EINVAL);
     }
@@ -120,7 +137,9 @@ async fn futex_wait(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall, bitset: u
     if value != call.val {
         return Err(Errno::EAGAIN);
     }
-    let waiter = k.futexes.enqueue(k.exec.current(), (task.mm().id, call.uaddr), bitset);
+    let waiter = k
+        .futexes
+        .enqueue(k.exec.current(), (task.mm().id, call.uaddr), bitset);
     loop {
         if waiter.is_woken() {
             return Ok(0);
@@ -131,7 +150,11 @@ async fn futex_wait(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall, bitset: u
         }
         let record = WaitRecord::new("a futex").addr(call.uaddr).interruptible();
         let wake = match deadline {
-            Some(at) => k.exec.block_timeout(record, at.saturating_since(k.exec.now()), false).await,
+            Some(at) => {
+                k.exec
+                    .block_timeout(record, at.saturating_since(k.exec.now()), false)
+                    .await
+            }
             None => k.exec.block(record).await,
         };
         let errno = match wake {
@@ -159,7 +182,8 @@ fn futex_wake(k: &Kernel, mm: &Mm, addr: VirtAddr, count: u32, bitset: u32) -> R
     if bitset == 0 {
         return Err(Errno::EINVAL);
     }
-    Ok(k.futexes.wake(&k.exec, (mm.id, addr), at_least_one(count), bitset))
+    Ok(k.futexes
+        .wake(&k.exec, (mm.id, addr), at_least_one(count), bitset))
 }
 
 /// Linux wakes one even when asked for none (`++ret >= nr_wake`).
@@ -167,7 +191,12 @@ fn at_least_one(count: u32) -> u32 {
     count.max(1)
 }
 
-async fn futex_requeue(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall, expected: Option<u32>) -> Result<u64, Errno> {
+async fn futex_requeue(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: &FutexCall,
+    expected: Option<u32>,
+) -> Result<u64, Errno> {
     check_word(call.uaddr2)?;
     if call.val.cast_signed() < 0 || call.val2.cast_signed() < 0 {
         return Err(Errno::EINVAL);
@@ -182,7 +211,9 @@ async fn futex_requeue(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall, expect
         0 => 0,
         count => k.futexes.wake(&k.exec, (id, call.uaddr), count, MATCH_ANY),
     };
-    let moved = k.futexes.requeue((id, call.uaddr), (id, call.uaddr2), call.val2);
+    let moved = k
+        .futexes
+        .requeue((id, call.uaddr), (id, call.uaddr2), call.val2);
     // REQUEUE too counts both in Linux 5.2.
     Ok(woken + moved)
 }
@@ -202,10 +233,24 @@ async fn futex_wake_op(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall) -> Res
     let mut bytes = [0; 4];
     k.read_frame(pfn, call.uaddr2.page_offset(), &mut bytes);
     let old = u32::from_le_bytes(bytes);
-    k.write_frame(pfn, call.uaddr2.page_offset(), &wake_op.apply(old).to_le_bytes());
-    let mut woken = k.futexes.wake(&k.exec, (mm.id, call.uaddr), at_least_one(call.val), MATCH_ANY);
+    k.write_frame(
+        pfn,
+        call.uaddr2.page_offset(),
+        &wake_op.apply(old).to_le_bytes(),
+    );
+    let mut woken = k.futexes.wake(
+        &k.exec,
+        (mm.id, call.uaddr),
+        at_least_one(call.val),
+        MATCH_ANY,
+    );
     if wake_op.passes(old) {
-        woken += k.futexes.wake(&k.exec, (mm.id, call.uaddr2), at_least_one(call.val2), MATCH_ANY);
+        woken += k.futexes.wake(
+            &k.exec,
+            (mm.id, call.uaddr2),
+            at_least_one(call.val2),
+            MATCH_ANY,
+        );
     }
     Ok(woken)
 }

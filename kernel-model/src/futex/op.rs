@@ -26,7 +26,12 @@ impl WakeOp {
         if op > 4 || cmp > 5 {
             return Err(Errno::ENOSYS);
         }
-        Ok(Self { op, cmp, oparg: oparg.cast_unsigned(), cmparg: sign_extend(word) })
+        Ok(Self {
+            op,
+            cmp,
+            oparg: oparg.cast_unsigned(),
+            cmparg: sign_extend(word),
+        })
     }
 
     /// The word's new value.
@@ -81,7 +86,11 @@ mod tests {
             (2 | OPARG_SHIFT, 33, 0, 2),
         ];
         for (op, oparg, old, new) in cases {
-            assert_eq!(WakeOp::decode(encode(op, oparg, 0, 0)).unwrap().apply(old), new, "{op} {oparg} {old}");
+            assert_eq!(
+                WakeOp::decode(encode(op, oparg, 0, 0)).unwrap().apply(old),
+                new,
+                "{op} {oparg} {old}"
+            );
         }
     }
 
@@ -89,11 +98,20 @@ mod tests {
     fn tests_of_the_old_value() {
         let minus_one = 0xfff;
         // (test, argument, old values that pass among -1, 0, 1)
-        let cases: [(u32, u32, &[i32]); 6] =
-            [(0, 0, &[0]), (1, 0, &[-1, 1]), (2, 0, &[-1]), (3, 0, &[-1, 0]), (4, minus_one, &[0, 1]), (5, minus_one, &[-1, 0, 1])];
+        let cases: [(u32, u32, &[i32]); 6] = [
+            (0, 0, &[0]),
+            (1, 0, &[-1, 1]),
+            (2, 0, &[-1]),
+            (3, 0, &[-1, 0]),
+            (4, minus_one, &[0, 1]),
+            (5, minus_one, &[-1, 0, 1]),
+        ];
         for (cmp, cmparg, expected) in cases {
             let op = WakeOp::decode(encode(0, 0, cmp, cmparg)).unwrap();
-            let passing: Vec<_> = [-1, 0, 1].into_iter().filter(|old: &i32| op.passes(old.cast_unsigned())).collect();
+            let passing: Vec<_> = [-1, 0, 1]
+                .into_iter()
+                .filter(|old: &i32| op.passes(old.cast_unsigned()))
+                .collect();
             assert_eq!(passing, expected, "test {cmp}");
         }
     }

@@ -36,14 +36,25 @@ impl Waiter {
 impl FutexQueues {
     /// Puts a thread at the end of a word's queue.
     pub(super) fn enqueue(&self, thread: ThreadId, key: Key, bitset: u32) -> Rc<Waiter> {
-        let waiter = Rc::new(Waiter { thread, key: Cell::new(key), bitset, woken: Cell::new(false) });
-        self.queues.borrow_mut().entry(key).or_default().push_back(Rc::clone(&waiter));
+        let waiter = Rc::new(Waiter {
+            thread,
+            key: Cell::new(key),
+            bitset,
+            woken: Cell::new(false),
+        });
+        self.queues
+            .borrow_mut()
+            .entry(key)
+            .or_default()
+            .push_back(Rc::clone(&waiter));
         waiter
     }
 
     /// Takes a waiter out that gives up.
     pub(super) fn cancel(&self, waiter: &Rc<Waiter>) {
-        self.edit(waiter.key.get(), |queue| queue.retain(|other| !Rc::ptr_eq(other, waiter)));
+        self.edit(waiter.key.get(), |queue| {
+            queue.retain(|other| !Rc::ptr_eq(other, waiter))
+        });
     }
 
     /// Wakes the first `count` waiters that share a bit with `bitset`; returns how many.
@@ -69,7 +80,9 @@ impl FutexQueues {
     pub(super) fn requeue(&self, from: Key, to: Key, count: u32) -> u64 {
         if from == to {
             let queues = self.queues.borrow();
-            return queues.get(&from).map_or(0, |queue| queue.len().min(count as usize)) as u64;
+            return queues
+                .get(&from)
+                .map_or(0, |queue| queue.len().min(count as usize)) as u64;
         }
         let mut moved = VecDeque::new();
         self.edit(from, |queue| {
@@ -80,7 +93,11 @@ impl FutexQueues {
             waiter.key.set(to);
         }
         if len > 0 {
-            self.queues.borrow_mut().entry(to).or_default().extend(moved);
+            self.queues
+                .borrow_mut()
+                .entry(to)
+                .or_default()
+                .extend(moved);
         }
         len
     }
@@ -112,12 +129,19 @@ mod tests {
 
     fn queue_of(waiters: &[(u64, u32)]) -> (FutexQueues, Vec<Rc<Waiter>>) {
         let queues = FutexQueues::default();
-        let waiters = waiters.iter().map(|(thread, bitset)| queues.enqueue(ThreadId(*thread), A, *bitset)).collect();
+        let waiters = waiters
+            .iter()
+            .map(|(thread, bitset)| queues.enqueue(ThreadId(*thread), A, *bitset))
+            .collect();
         (queues, waiters)
     }
 
     fn woken(waiters: &[Rc<Waiter>]) -> Vec<u64> {
-        waiters.iter().filter(|waiter| waiter.is_woken()).map(|waiter| waiter.thread.0).collect()
+        waiters
+            .iter()
+            .filter(|waiter| waiter.is_woken())
+            .map(|waiter| waiter.thread.0)
+            .collect()
     }
 
     #[test]
@@ -146,7 +170,11 @@ mod tests {
         assert_eq!(queues.requeue(A, B, 2), 2);
         assert_eq!((queues.len(A), queues.len(B)), (1, 2));
         queues.cancel(&waiters[0]);
-        assert_eq!(queues.len(B), 1, "a waiter that gives up leaves the queue it is in now");
+        assert_eq!(
+            queues.len(B),
+            1,
+            "a waiter that gives up leaves the queue it is in now"
+        );
         assert_eq!(queues.wake(&exec, B, 9, !0), 1);
         assert_eq!(woken(&waiters), [1]);
         assert_eq!(queues.wake(&exec, A, 9, !0), 1);

@@ -14,7 +14,10 @@ pub fn do_brk(k: &Rc<Kernel>, mm: &Rc<Mm>, wanted: VirtAddr) -> Result<VirtAddr,
     k.charge(Cost::VmaOperation);
     if move_end(k, mm, wanted).is_some() {
         let layout = mm.layout.get();
-        mm.layout.set(super::MmLayout { brk: wanted, ..layout });
+        mm.layout.set(super::MmLayout {
+            brk: wanted,
+            ..layout
+        });
     }
     Ok(mm.layout.get().brk)
 }
@@ -31,7 +34,10 @@ fn move_end(k: &Rc<Kernel>, mm: &Rc<Mm>, wanted: VirtAddr) -> Option<()> {
     } else if new_end > old_end {
         let mut vmas = mm.vmas.borrow_mut();
         // A page stays free between the heap and its upper neighbour.
-        if !vmas.overlapping(old_end, new_end.wrapping_add(PAGE_SIZE)).is_empty() {
+        if !vmas
+            .overlapping(old_end, new_end.wrapping_add(PAGE_SIZE))
+            .is_empty()
+        {
             return None;
         }
         vmas.insert(heap_area(old_end, new_end, layout.def_flags));
@@ -43,5 +49,11 @@ fn move_end(k: &Rc<Kernel>, mm: &Rc<Mm>, wanted: VirtAddr) -> Option<()> {
 fn heap_area(start: VirtAddr, end: VirtAddr, def_flags: VmFlags) -> Vma {
     let may = VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
     let flags = VmFlags::READ | VmFlags::WRITE | may | VmFlags::ACCOUNT | def_flags;
-    Vma { start, end, flags, pgoff: start.0 / PAGE_SIZE, file: None }
+    Vma {
+        start,
+        end,
+        flags,
+        pgoff: start.0 / PAGE_SIZE,
+        file: None,
+    }
 }

@@ -21,12 +21,22 @@ pub const STACK_LIMIT: u64 = 8 << 20;
 const STACK_GUARD_GAP: u64 = PAGE_SIZE;
 
 /// A fault in user mode. An error is the signal that the task has to get.
-pub async fn do_user_addr_fault(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access) -> Result<(), Signal> {
+pub async fn do_user_addr_fault(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<(), Signal> {
     let result = resolve(k, task, addr, access, Task::is_dying).await;
     match result {
         _ if result.is_empty() || result == VmFault::RETRY => Ok(()),
         _ if result.contains(VmFault::OOM) => {
-            k.log(&format!("node {} is out of memory: process {} ({}) is killed", k.nid(), task.tgid(), task.comm.borrow()));
+            k.log(&format!(
+                "node {} is out of memory: process {} ({}) is killed",
+                k.nid(),
+                task.tgid(),
+                task.comm.borrow()
+            ));
             Err(Signal::SIGKILL)
         }
         _ if result.contains(VmFault::SIGBUS) => Err(Signal::SIGBUS),
@@ -35,7 +45,12 @@ pub async fn do_user_addr_fault(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr,
 }
 
 /// A fault that the kernel takes on a user address, on the task's behalf. EFAULT where the task may not go, ENOMEM without a free frame.
-pub async fn fixup_user_fault(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access) -> Result<(), Errno> {
+pub async fn fixup_user_fault(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<(), Errno> {
     // A dying task goes on: the last store of a thread (clear_child_tid) comes here.
     let result = resolve(k, task, addr, access, |_| false).await;
     match result {
@@ -46,11 +61,23 @@ pub async fn fixup_user_fault(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, a
 }
 
 /// Faults until the page is there or cannot be had; `RETRY` is left over only when `give_up` says so.
-async fn resolve(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access, give_up: impl Fn(&Task) -> bool) -> VmFault {
+async fn resolve(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    access: Access,
+    give_up: impl Fn(&Task) -> bool,
+) -> VmFault {
     loop {
         let result = attempt(k, task, addr, access).await;
         let pc = task.context.borrow().regs().pc();
-        k.event(&Event::PageFault { pid: task.pid, pc, addr, access, result: result.bits() });
+        k.event(&Event::PageFault {
+            pid: task.pid,
+            pc,
+            addr,
+            access,
+            result: result.bits(),
+        });
         if result != VmFault::RETRY || give_up(task) {
             return result;
         }
@@ -70,7 +97,10 @@ async fn attempt(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access
         Some(vma) => (guard, vma),
         None if task.popcorn.at_remote.get() => {
             drop(guard);
-            if vma_server::vma_server_fetch_vma(k, task, addr).await.is_err() {
+            if vma_server::vma_server_fetch_vma(k, task, addr)
+                .await
+                .is_err()
+            {
                 return VmFault::SIGSEGV;
             }
             let guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
@@ -94,9 +124,17 @@ async fn attempt(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, access: Access
 }
 
 /// `handle_pte_fault` with Popcorn's hook in front.
-async fn handle_mm_fault(k: &Rc<Kernel>, task: &Rc<Task>, mm: &Rc<Mm>, vma: &Vma, addr: VirtAddr, access: Access) -> VmFault {
+async fn handle_mm_fault(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    mm: &Rc<Mm>,
+    vma: &Vma,
+    addr: VirtAddr,
+    access: Access,
+) -> VmFault {
     if mm.is_distributed() {
-        let result = page_server::page_server_handle_pte_fault(k, task, mm, vma, addr, access).await;
+        let result =
+            page_server::page_server_handle_pte_fault(k, task, mm, vma, addr, access).await;
         if result != VmFault::CONTINUE {
             return result;
         }
@@ -127,7 +165,8 @@ pub fn expand_stack(mm: &Mm, addr: VirtAddr) -> Result<Vma, VmFault> {
     }
     let gap = page.checked_sub(STACK_GUARD_GAP).ok_or(VmFault::SIGSEGV)?;
     let has_room = vmas.overlapping(gap, page).is_empty();
-    if !stack.flags.contains(VmFlags::GROWSDOWN) || stack.end.0 - page.0 > STACK_LIMIT || !has_room {
+    if !stack.flags.contains(VmFlags::GROWSDOWN) || stack.end.0 - page.0 > STACK_LIMIT || !has_room
+    {
         return Err(VmFault::SIGSEGV);
     }
     vmas.grow_down(stack.start, page);

@@ -18,7 +18,11 @@ pub struct FrameAllocator {
 impl FrameAllocator {
     /// All of `total` frames are free.
     pub fn new(total: u64) -> Self {
-        Self { total, next: 0, returned: BTreeSet::new() }
+        Self {
+            total,
+            next: 0,
+            returned: BTreeSet::new(),
+        }
     }
 
     /// Takes a frame with unknown contents; `None` when memory is full.
@@ -34,7 +38,10 @@ impl FrameAllocator {
 
     /// Gives a frame back. Panics when it was free already.
     pub fn free(&mut self, pfn: Pfn) {
-        assert!(pfn.0 < self.next && self.returned.insert(pfn), "frame {pfn} is freed twice");
+        assert!(
+            pfn.0 < self.next && self.returned.insert(pfn),
+            "frame {pfn} is freed twice"
+        );
     }
 
     /// Frames in use.

@@ -15,7 +15,13 @@ const MADV_FREE: u32 = 8;
 const WITHOUT_EFFECT: &[u32] = &[0, 1, 2, 3, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20];
 
 /// Takes advice about `start..start + len`. EINVAL: unaligned or unknown advice; ENOMEM: part of it is not mapped (the rest has been advised).
-pub fn do_madvise(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, advice: u32) -> Result<(), Errno> {
+pub fn do_madvise(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    start: VirtAddr,
+    len: u64,
+    advice: u32,
+) -> Result<(), Errno> {
     k.charge(Cost::VmaOperation);
     let drops = matches!(advice, MADV_DONTNEED | MADV_FREE);
     if !drops && !WITHOUT_EFFECT.contains(&advice) {
@@ -41,5 +47,9 @@ pub fn do_madvise(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, advice
             zap_page_range(k, mm, part.start, part.end);
         }
     }
-    if holes.is_empty() { Ok(()) } else { Err(Errno::ENOMEM) }
+    if holes.is_empty() {
+        Ok(())
+    } else {
+        Err(Errno::ENOMEM)
+    }
 }

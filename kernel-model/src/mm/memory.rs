@@ -18,15 +18,27 @@ const ZEROES: [u8; PAGE_SIZE as usize] = [0; PAGE_SIZE as usize];
 ///
 /// `vma` covers `addr` and allows the access. Errors: `OOM` (no frame is free), `SIGBUS` (the file ends before the page). Panics when the
 /// page was revoked: that is the page server's to solve.
-pub fn fault_in_local(k: &Kernel, mm: &Mm, vma: &Vma, addr: VirtAddr, write: bool) -> Result<Pte, VmFault> {
+pub fn fault_in_local(
+    k: &Kernel,
+    mm: &Mm,
+    vma: &Vma,
+    addr: VirtAddr,
+    write: bool,
+) -> Result<Pte, VmFault> {
     let page = addr.page_align_down();
     let old = mm.page_table.borrow().get(page);
     let pte = match old {
         Some(pte) => {
-            assert!(pte.present, "an ordinary fault at {page}, which another node holds: {pte:?}");
+            assert!(
+                pte.present,
+                "an ordinary fault at {page}, which another node holds: {pte:?}"
+            );
             refresh(k, vma, pte, write)
         }
-        None => Pte { pfn: first_touch(k, vma, page)?, ..permissions(vma, write) },
+        None => Pte {
+            pfn: first_touch(k, vma, page)?,
+            ..permissions(vma, write)
+        },
     };
     if pte.exec {
         k.mark_code_frame(pte.pfn);
@@ -40,7 +52,9 @@ fn permissions(vma: &Vma, write: bool) -> Pte {
     Pte {
         pfn: Pfn(0),
         present: true,
-        read: vma.flags.intersects(VmFlags::READ | VmFlags::WRITE | VmFlags::EXEC),
+        read: vma
+            .flags
+            .intersects(VmFlags::READ | VmFlags::WRITE | VmFlags::EXEC),
         write: vma.flags.contains(VmFlags::WRITE) && (write || vma.is_anonymous()),
         exec: vma.flags.contains(VmFlags::EXEC),
         dirty: write,
@@ -54,7 +68,13 @@ fn refresh(k: &Kernel, vma: &Vma, old: Pte, write: bool) -> Pte {
         k.charge(Cost::CopyPage);
     }
     let allowed = permissions(vma, write);
-    Pte { read: allowed.read, write: old.write || (write && allowed.write), exec: allowed.exec, dirty: old.dirty || write, ..old }
+    Pte {
+        read: allowed.read,
+        write: old.write || (write && allowed.write),
+        exec: allowed.exec,
+        dirty: old.dirty || write,
+        ..old
+    }
 }
 
 /// A frame with the page's initial contents.
@@ -62,7 +82,9 @@ fn first_touch(k: &Kernel, vma: &Vma, page: VirtAddr) -> Result<Pfn, VmFault> {
     let contents = match &vma.file {
         None => None,
         Some(mapped) => {
-            let offset = (vma.pgoff + (page.0 - vma.start.0) / PAGE_SIZE).checked_mul(PAGE_SIZE).ok_or(VmFault::SIGBUS)?;
+            let offset = (vma.pgoff + (page.0 - vma.start.0) / PAGE_SIZE)
+                .checked_mul(PAGE_SIZE)
+                .ok_or(VmFault::SIGBUS)?;
             if offset >= mapped.file.len() {
                 return Err(VmFault::SIGBUS);
             }
@@ -89,6 +111,7 @@ pub fn zap_page_range(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, end: VirtAdd
         }
     }
     if !entries.is_empty() {
+        mm.page_table.borrow_mut().prune(start, end);
         k.flush_tlb();
     }
 }
@@ -107,7 +130,12 @@ pub(crate) fn poke_user(k: &Kernel, mm: &Mm, addr: VirtAddr, bytes: &[u8]) -> Re
     let mut at = addr;
     let mut rest = bytes;
     while !rest.is_empty() {
-        let vma = mm.vmas.borrow().covering(at).cloned().ok_or(VmFault::SIGSEGV)?;
+        let vma = mm
+            .vmas
+            .borrow()
+            .covering(at)
+            .cloned()
+            .ok_or(VmFault::SIGSEGV)?;
         let pte = fault_in_local(k, mm, &vma, at, true)?;
         let offset = at.page_offset();
         let (now, later) = rest.split_at(rest.len().min((PAGE_SIZE - offset) as usize));

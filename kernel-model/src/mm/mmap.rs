@@ -44,7 +44,14 @@ impl MmapRequest {
     /// Zeroed private memory at `addr`.
     pub fn anonymous_at(addr: VirtAddr, len: u64, prot: Prot) -> Self {
         let flags = MapFlags::PRIVATE | MapFlags::ANONYMOUS | MapFlags::FIXED;
-        Self { addr, len, prot, flags, file: None, pgoff: 0 }
+        Self {
+            addr,
+            len,
+            prot,
+            flags,
+            file: None,
+            pgoff: 0,
+        }
     }
 }
 
@@ -57,15 +64,24 @@ pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<Vir
     }
     let len = page_align_len(request.len).ok_or(Errno::ENOMEM)?;
     let pages = len / PAGE_SIZE;
-    if request.pgoff.checked_add(pages).is_none_or(|end| end > u64::MAX >> 12) {
+    if request
+        .pgoff
+        .checked_add(pages)
+        .is_none_or(|end| end > u64::MAX >> 12)
+    {
         return Err(Errno::EOVERFLOW);
     }
-    if mm.vmas.borrow().iter().count() > MAX_MAP_COUNT {
+    if mm.vmas.borrow().len() > MAX_MAP_COUNT {
         return Err(Errno::ENOMEM);
     }
     let start = place(mm, request, len)?;
     let area = area_of(mm, request, start)?;
-    if !mm.vmas.borrow().overlapping(area.start, area.end).is_empty() {
+    if !mm
+        .vmas
+        .borrow()
+        .overlapping(area.start, area.end)
+        .is_empty()
+    {
         do_munmap(k, mm, start, len)?;
     }
     mm.vmas.borrow_mut().insert(area);
@@ -75,7 +91,10 @@ pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<Vir
 /// The area that a request describes, placed at `start`. EINVAL and EACCES as [`do_mmap`]; ENOMEM beyond user space.
 pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, Errno> {
     let len = page_align_len(request.len).ok_or(Errno::ENOMEM)?;
-    let end = start.checked_add(len).filter(|end| *end <= mm.layout.get().task_size).ok_or(Errno::ENOMEM)?;
+    let end = start
+        .checked_add(len)
+        .filter(|end| *end <= mm.layout.get().task_size)
+        .ok_or(Errno::ENOMEM)?;
     let shared = request.flags.contains(MapFlags::SHARED);
     if !shared && !request.flags.contains(MapFlags::PRIVATE) {
         return Err(Errno::EINVAL);
@@ -83,17 +102,29 @@ pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, E
     if shared && request.file.is_some() && request.prot.contains(Prot::WRITE) {
         return Err(Errno::EACCES);
     }
-    let pgoff = if request.file.is_some() { request.pgoff } else { start.0 / PAGE_SIZE };
-    Ok(Vma { start, end, flags: vm_flags(mm, request), pgoff, file: request.file.clone() })
+    let pgoff = if request.file.is_some() {
+        request.pgoff
+    } else {
+        start.0 / PAGE_SIZE
+    };
+    Ok(Vma {
+        start,
+        end,
+        flags: vm_flags(mm, request),
+        pgoff,
+        file: request.file.clone(),
+    })
 }
 
 /// Unmaps whatever is in `start..start + len`. EINVAL: unaligned, empty or beyond user space. ENOMEM: too many areas.
 pub fn do_munmap(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64) -> Result<(), Errno> {
     k.charge(Cost::VmaOperation);
-    let end = user_range(mm, start, len)?;
+    let end = munmap_range(mm, start, len)?;
     let mut vmas = mm.vmas.borrow_mut();
-    let splits = vmas.covering(start).is_some_and(|vma| vma.start < start && vma.end > end);
-    if splits && vmas.iter().count() >= MAX_MAP_COUNT {
+    let splits = vmas
+        .covering(start)
+        .is_some_and(|vma| vma.start < start && vma.end > end);
+    if splits && vmas.len() >= MAX_MAP_COUNT {
         return Err(Errno::ENOMEM);
     }
     vmas.remove(start, end);
@@ -102,12 +133,21 @@ pub fn do_munmap(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64) -> Resu
     Ok(())
 }
 
-/// The end of a range that munmap(2) accepts.
-pub(super) fn user_range(mm: &Mm, start: VirtAddr, len: u64) -> Result<VirtAddr, Errno> {
+/// The end of a range that munmap(2) accepts. EINVAL: unaligned, empty or beyond user space.
+pub fn munmap_range(mm: &Mm, start: VirtAddr, len: u64) -> Result<VirtAddr, Errno> {
     let limit = mm.layout.get().task_size;
-    let len = page_align_len(len).filter(|len| *len > 0).ok_or(Errno::EINVAL)?;
-    let end = start.checked_add(len).filter(|end| *end <= limit).ok_or(Errno::EINVAL)?;
-    if start.is_page_aligned() { Ok(end) } else { Err(Errno::EINVAL) }
+    let len = page_align_len(len)
+        .filter(|len| *len > 0)
+        .ok_or(Errno::EINVAL)?;
+    let end = start
+        .checked_add(len)
+        .filter(|end| *end <= limit)
+        .ok_or(Errno::EINVAL)?;
+    if start.is_page_aligned() {
+        Ok(end)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// A length rounded up to whole pages; `None` past 2^64.
@@ -135,7 +175,11 @@ fn place(mm: &Mm, request: &MmapRequest, len: u64) -> Result<VirtAddr, Errno> {
         }
         return Ok(request.addr);
     }
-    let hint = request.addr.page_align_up().filter(|hint| hint.0 > 0).map(|hint| hint.max(MMAP_MIN_ADDR));
+    let hint = request
+        .addr
+        .page_align_up()
+        .filter(|hint| hint.0 > 0)
+        .map(|hint| hint.max(MMAP_MIN_ADDR));
     if let Some(hint) = hint
         && let Some(end) = hint.checked_add(len).filter(|end| *end <= limit)
         && mm.vmas.borrow().overlapping(hint, end).is_empty()
@@ -151,21 +195,38 @@ pub fn unmapped_area(mm: &Mm, len: u64) -> Option<VirtAddr> {
     let limit = mm.layout.get().task_size;
     let base = MMAP_BASE.min(limit);
     let fits = |(start, end): &(VirtAddr, VirtAddr)| end.0 - start.0 >= len;
-    let below = vmas.holes(MMAP_MIN_ADDR, base).into_iter().rfind(fits).map(|(_, end)| VirtAddr(end.0 - len));
-    below.or_else(|| vmas.holes(base, limit).into_iter().find(fits).map(|(start, _)| start))
+    let below = vmas
+        .holes(MMAP_MIN_ADDR, base)
+        .into_iter()
+        .rfind(fits)
+        .map(|(_, end)| VirtAddr(end.0 - len));
+    below.or_else(|| {
+        vmas.holes(base, limit)
+            .into_iter()
+            .find(fits)
+            .map(|(start, _)| start)
+    })
 }
 
 /// The area flags of a protection.
 pub fn vm_prot(prot: Prot) -> VmFlags {
-    [(Prot::READ, VmFlags::READ), (Prot::WRITE, VmFlags::WRITE), (Prot::EXEC, VmFlags::EXEC)]
-        .into_iter()
-        .filter(|(from, _)| prot.contains(*from))
-        .fold(VmFlags::empty(), |flags, (_, to)| flags | to)
+    [
+        (Prot::READ, VmFlags::READ),
+        (Prot::WRITE, VmFlags::WRITE),
+        (Prot::EXEC, VmFlags::EXEC),
+    ]
+    .into_iter()
+    .filter(|(from, _)| prot.contains(*from))
+    .fold(VmFlags::empty(), |flags, (_, to)| flags | to)
 }
 
 /// `calc_vm_prot_bits`, `calc_vm_flag_bits` and what mmap adds.
 fn vm_flags(mm: &Mm, request: &MmapRequest) -> VmFlags {
-    let mut flags = vm_prot(request.prot) | mm.layout.get().def_flags | VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
+    let mut flags = vm_prot(request.prot)
+        | mm.layout.get().def_flags
+        | VmFlags::MAYREAD
+        | VmFlags::MAYWRITE
+        | VmFlags::MAYEXEC;
     if request.flags.contains(MapFlags::SHARED) {
         flags |= VmFlags::SHARED | VmFlags::MAYSHARE;
         if request.file.is_some() {
@@ -178,5 +239,7 @@ fn vm_flags(mm: &Mm, request: &MmapRequest) -> VmFlags {
         (MapFlags::DENYWRITE, VmFlags::DENYWRITE),
         (MapFlags::NORESERVE, VmFlags::NORESERVE),
     ];
-    rows.into_iter().filter(|(from, _)| request.flags.contains(*from)).fold(flags, |flags, (_, to)| flags | to)
+    rows.into_iter()
+        .filter(|(from, _)| request.flags.contains(*from))
+        .fold(flags, |flags, (_, to)| flags | to)
 }

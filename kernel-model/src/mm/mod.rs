@@ -30,7 +30,10 @@ pub use frames::FrameAllocator;
 pub use madvise::do_madvise;
 pub(crate) use memory::poke_user;
 pub use memory::{exit_mmap, fault_in_local, zap_page_range};
-pub use mmap::{MAX_MAP_COUNT, MmapRequest, TASK_SIZE, area_of, do_mmap, do_munmap, page_align_len, unmapped_area, vm_prot};
+pub use mmap::{
+    MAX_MAP_COUNT, MmapRequest, TASK_SIZE, area_of, do_mmap, do_munmap, munmap_range,
+    page_align_len, unmapped_area, vm_prot,
+};
 pub use mprotect::do_mprotect;
 pub use mremap::{MremapFlags, do_mremap};
 pub use msglayer::messages::VmFault;

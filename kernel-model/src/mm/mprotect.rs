@@ -5,14 +5,20 @@ use std::rc::Rc;
 use isa::layout::Prot;
 use isa::{Errno, VirtAddr};
 
-use super::mmap::{page_align_len, vm_prot};
+use super::mmap::{MAX_MAP_COUNT, page_align_len, vm_prot};
 use super::{Mm, Pte, VmFlags, Vma};
 use crate::costs::Cost;
 use crate::kernel::Kernel;
 
 /// Gives `start..start + len` the protection. EINVAL: unaligned, or both growing bits; ENOMEM: part of it is not mapped (what lies before has
 /// been changed then, as in Linux); EACCES: a mapping that can never have this protection. The caller holds `mmap_sem` for writing.
-pub fn do_mprotect(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, prot: Prot) -> Result<(), Errno> {
+pub fn do_mprotect(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    start: VirtAddr,
+    len: u64,
+    prot: Prot,
+) -> Result<(), Errno> {
     k.charge(Cost::VmaOperation);
     if prot.contains(Prot::GROWSDOWN | Prot::GROWSUP) || !start.is_page_aligned() {
         return Err(Errno::EINVAL);
@@ -35,7 +41,12 @@ pub fn do_mprotect(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64, prot:
 }
 
 /// The areas concerned, and where the change begins: PROT_GROWSDOWN extends it to the start of a stack.
-fn range_of(mm: &Mm, start: VirtAddr, end: VirtAddr, prot: Prot) -> Result<(VirtAddr, Vec<Vma>), Errno> {
+fn range_of(
+    mm: &Mm,
+    start: VirtAddr,
+    end: VirtAddr,
+    prot: Prot,
+) -> Result<(VirtAddr, Vec<Vma>), Errno> {
     let vmas = mm.vmas.borrow();
     let first = vmas.find(start).ok_or(Errno::ENOMEM)?;
     if prot.contains(Prot::GROWSDOWN) {
@@ -65,14 +76,24 @@ fn change(k: &Rc<Kernel>, mm: &Mm, part: &Vma, wanted: VmFlags) -> Result<(), Er
         return Ok(());
     }
     let mut vmas = mm.vmas.borrow_mut();
+    let whole = vmas
+        .covering(part.start)
+        .is_some_and(|vma| (vma.start, vma.end) == (part.start, part.end));
+    if !whole && vmas.len() >= MAX_MAP_COUNT {
+        return Err(Errno::ENOMEM);
+    }
     vmas.remove(part.start, part.end);
-    vmas.insert(Vma { flags, ..part.clone() });
+    vmas.insert(Vma {
+        flags,
+        ..part.clone()
+    });
     drop(vmas);
     let mut withdrawn = false;
     let mut table = mm.page_table.borrow_mut();
     for (addr, old) in table.range(part.start, part.end) {
         let new = restrict(old, flags);
-        withdrawn |= old.present && ((old.read && !new.read) || (old.write && !new.write) || (old.exec && !new.exec));
+        withdrawn |= old.present
+            && ((old.read && !new.read) || (old.write && !new.write) || (old.exec && !new.exec));
         if new.exec {
             k.mark_code_frame(new.pfn);
         }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bitflags::bitflags;
 use isa::{Errno, PAGE_SIZE, VirtAddr};
 
-use super::mmap::{page_align_len, unmapped_area, user_range};
+use super::mmap::{munmap_range, page_align_len, unmapped_area};
 use super::{Mm, Vma, do_munmap};
 use crate::costs::Cost;
 use crate::kernel::Kernel;
@@ -36,15 +36,17 @@ pub fn do_mremap(
 ) -> Result<VirtAddr, Errno> {
     k.charge(Cost::VmaOperation);
     let old_len = page_align_len(old_len).ok_or(Errno::EINVAL)?;
-    let new_len = page_align_len(new_len).filter(|len| *len > 0).ok_or(Errno::EINVAL)?;
+    let new_len = page_align_len(new_len)
+        .filter(|len| *len > 0)
+        .ok_or(Errno::EINVAL)?;
     let fixed = flags.contains(MremapFlags::FIXED);
     if !old.is_page_aligned() || (fixed && !flags.contains(MremapFlags::MAYMOVE)) {
         return Err(Errno::EINVAL);
     }
     // A length of 0 asks for a second mapping of shared pages, which there is not.
-    let old_end = user_range(mm, old, old_len)?;
+    let old_end = munmap_range(mm, old, old_len)?;
     if fixed {
-        let new_end = user_range(mm, new_addr, new_len)?;
+        let new_end = munmap_range(mm, new_addr, new_len)?;
         if new_addr < old_end && old < new_end {
             return Err(Errno::EINVAL);
         }
@@ -73,31 +75,66 @@ pub fn do_mremap(
 }
 
 fn check_movable(mm: &Mm) -> Result<(), Errno> {
-    if mm.is_distributed() { Err(Errno::ENOMEM) } else { Ok(()) }
+    if mm.is_distributed() {
+        Err(Errno::ENOMEM)
+    } else {
+        Ok(())
+    }
 }
 
 /// The one area that holds all of `start..end`.
 fn covering(mm: &Mm, start: VirtAddr, end: VirtAddr) -> Result<Vma, Errno> {
-    mm.vmas.borrow().covering(start).filter(|vma| end <= vma.end).cloned().ok_or(Errno::EFAULT)
+    mm.vmas
+        .borrow()
+        .covering(start)
+        .filter(|vma| end <= vma.end)
+        .cloned()
+        .ok_or(Errno::EFAULT)
 }
 
 fn grow_in_place(mm: &Mm, vma: &Vma, old_end: VirtAddr, by: u64) -> bool {
-    let Some(new_end) = old_end.checked_add(by).filter(|end| *end <= mm.layout.get().task_size) else { return false };
+    let Some(new_end) = old_end
+        .checked_add(by)
+        .filter(|end| *end <= mm.layout.get().task_size)
+    else {
+        return false;
+    };
     let mut vmas = mm.vmas.borrow_mut();
     if vma.end != old_end || !vmas.overlapping(old_end, new_end).is_empty() {
         return false;
     }
     let pgoff = vma.pgoff + (old_end.0 - vma.start.0) / PAGE_SIZE;
-    vmas.insert(Vma { start: old_end, end: new_end, pgoff, ..vma.clone() });
+    vmas.insert(Vma {
+        start: old_end,
+        end: new_end,
+        pgoff,
+        ..vma.clone()
+    });
     true
 }
 
 /// `move_vma`: the area and its frames get a new address; what lay there is gone already.
-fn relocate(k: &Rc<Kernel>, mm: &Rc<Mm>, old: VirtAddr, old_len: u64, new: VirtAddr, new_len: u64) -> Result<VirtAddr, Errno> {
+fn relocate(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    old: VirtAddr,
+    old_len: u64,
+    new: VirtAddr,
+    new_len: u64,
+) -> Result<VirtAddr, Errno> {
     let old_end = VirtAddr(old.0 + old_len);
     let part = covering(mm, old, old_end)?.clip(old, old_end);
-    let pgoff = if part.is_anonymous() { new.0 / PAGE_SIZE } else { part.pgoff };
-    let moved = Vma { start: new, end: VirtAddr(new.0 + new_len), pgoff, ..part };
+    let pgoff = if part.is_anonymous() {
+        new.0 / PAGE_SIZE
+    } else {
+        part.pgoff
+    };
+    let moved = Vma {
+        start: new,
+        end: VirtAddr(new.0 + new_len),
+        pgoff,
+        ..part
+    };
     let kept = VirtAddr(old.0 + old_len.min(new_len));
     let mut table = mm.page_table.borrow_mut();
     for (addr, pte) in table.range(old, kept) {

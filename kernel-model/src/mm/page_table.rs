@@ -47,13 +47,19 @@ impl PageTable {
     /// Sets the entry. Whoever withdraws a permission flushes the TLBs (`Kernel::flush_tlb`).
     pub fn set(&mut self, addr: VirtAddr, pte: Pte) {
         let (key, slot) = position(addr);
-        self.leaves.entry(key).or_insert_with(|| Box::new([None; LEAF_LEN]))[slot] = Some(pte);
+        self.leaves
+            .entry(key)
+            .or_insert_with(|| Box::new([None; LEAF_LEN]))[slot] = Some(pte);
     }
 
     /// Changes the entry if there is one; returns whether there was.
     pub fn update(&mut self, addr: VirtAddr, change: impl FnOnce(&mut Pte)) -> bool {
         let (key, slot) = position(addr);
-        match self.leaves.get_mut(&key).and_then(|leaf| leaf[slot].as_mut()) {
+        match self
+            .leaves
+            .get_mut(&key)
+            .and_then(|leaf| leaf[slot].as_mut())
+        {
             Some(pte) => {
                 change(pte);
                 true
@@ -68,6 +74,23 @@ impl PageTable {
         self.leaves.get_mut(&key)?[slot].take()
     }
 
+    /// Gives back the tables of `start..end` that have no entry left, so that a program that wanders through its address space does not
+    /// leave them behind.
+    pub fn prune(&mut self, start: VirtAddr, end: VirtAddr) {
+        if start < end {
+            let touched = position(start).0..=position(VirtAddr(end.0 - 1)).0;
+            let empty: Vec<_> = self
+                .leaves
+                .range(touched)
+                .filter(|(_, leaf)| leaf.iter().all(Option::is_none))
+                .map(|(key, _)| *key)
+                .collect();
+            for key in empty {
+                self.leaves.remove(&key);
+            }
+        }
+    }
+
     /// The walk of the hardware.
     pub fn translate(&self, addr: VirtAddr, access: Access) -> Option<Translation> {
         let pte = self.get(addr).filter(|pte| pte.present)?;
@@ -76,7 +99,11 @@ impl PageTable {
             Access::Write => pte.write,
             Access::Fetch => pte.exec,
         };
-        allowed.then_some(Translation { pfn: pte.pfn, write: pte.write, exec: pte.exec })
+        allowed.then_some(Translation {
+            pfn: pte.pfn,
+            write: pte.write,
+            exec: pte.exec,
+        })
     }
 
     /// The entries with a frame in `start..end`, lowest address first. Costs by entries, not by the length of the range.
@@ -84,11 +111,20 @@ impl PageTable {
         if start >= end {
             return Vec::new();
         }
-        let leaves = self.leaves.range(position(start).0..=position(VirtAddr(end.0 - 1)).0);
+        let leaves = self
+            .leaves
+            .range(position(start).0..=position(VirtAddr(end.0 - 1)).0);
         let entries = leaves.flat_map(|(key, leaf)| {
-            leaf.iter().enumerate().filter_map(move |(slot, pte)| Some((VirtAddr(((key << LEAF_BITS) + slot as u64) << PAGE_SHIFT), (*pte)?)))
+            leaf.iter().enumerate().filter_map(move |(slot, pte)| {
+                Some((
+                    VirtAddr(((key << LEAF_BITS) + slot as u64) << PAGE_SHIFT),
+                    (*pte)?,
+                ))
+            })
         });
-        entries.filter(|(addr, _)| start <= *addr && *addr < end).collect()
+        entries
+            .filter(|(addr, _)| start <= *addr && *addr < end)
+            .collect()
     }
 
     /// All entries with a frame, lowest address first.

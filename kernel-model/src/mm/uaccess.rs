@@ -14,7 +14,12 @@ use crate::kernel::Kernel;
 use crate::task::Task;
 
 /// Reads `out.len()` bytes at `addr`. EFAULT where the task could not read itself.
-pub async fn copy_from_user(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, out: &mut [u8]) -> Result<(), Errno> {
+pub async fn copy_from_user(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    out: &mut [u8],
+) -> Result<(), Errno> {
     let mm = task.mm();
     check_range(&mm, addr, out.len())?;
     let mut at = addr;
@@ -31,7 +36,12 @@ pub async fn copy_from_user(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, out
 }
 
 /// Writes `bytes` at `addr`. EFAULT where the task could not write itself; what lies before that has been written then.
-pub async fn copy_to_user(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, bytes: &[u8]) -> Result<(), Errno> {
+pub async fn copy_to_user(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    bytes: &[u8],
+) -> Result<(), Errno> {
     let mm = task.mm();
     check_range(&mm, addr, bytes.len())?;
     let mut at = addr;
@@ -47,7 +57,12 @@ pub async fn copy_to_user(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, bytes
 }
 
 /// Reads a string up to its zero byte, which is not part of the result. ENAMETOOLONG when there is none within `max` bytes.
-pub async fn read_cstring(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, max: usize) -> Result<Vec<u8>, Errno> {
+pub async fn read_cstring(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    max: usize,
+) -> Result<Vec<u8>, Errno> {
     let mut text = Vec::new();
     let mut at = addr;
     while text.len() < max {
@@ -65,7 +80,13 @@ pub async fn read_cstring(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, max: 
 }
 
 /// The frame behind an address, faulted in if need be. Valid until the next await.
-pub(crate) async fn user_page(k: &Rc<Kernel>, task: &Rc<Task>, mm: &Mm, addr: VirtAddr, access: Access) -> Result<Pfn, Errno> {
+pub(crate) async fn user_page(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    mm: &Mm,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<Pfn, Errno> {
     loop {
         let translation = mm.page_table.borrow().translate(addr, access);
         if let Some(translation) = translation {
@@ -78,7 +99,11 @@ pub(crate) async fn user_page(k: &Rc<Kernel>, task: &Rc<Task>, mm: &Mm, addr: Vi
 /// `access_ok`.
 fn check_range(mm: &Mm, addr: VirtAddr, len: usize) -> Result<(), Errno> {
     let end = addr.checked_add(len as u64).ok_or(Errno::EFAULT)?;
-    if end <= mm.layout.get().task_size { Ok(()) } else { Err(Errno::EFAULT) }
+    if end <= mm.layout.get().task_size {
+        Ok(())
+    } else {
+        Err(Errno::EFAULT)
+    }
 }
 
 /// A pointer that a guest passed: an address that is supposed to hold a `T`.
@@ -90,7 +115,10 @@ pub struct UserPtr<T> {
 impl<T> UserPtr<T> {
     /// The pointer in an argument register.
     pub const fn new(addr: u64) -> Self {
-        Self { addr: VirtAddr(addr), what: PhantomData }
+        Self {
+            addr: VirtAddr(addr),
+            what: PhantomData,
+        }
     }
 
     /// Where it points.

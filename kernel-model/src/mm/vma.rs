@@ -89,10 +89,16 @@ impl Vma {
     fn merges_with(&self, next: &Self) -> bool {
         let same_file = match (&self.file, &next.file) {
             (None, None) => true,
-            (Some(a), Some(b)) => Rc::ptr_eq(&a.file, &b.file) && self.pgoff + (self.end.0 - self.start.0) / PAGE_SIZE == next.pgoff,
+            (Some(a), Some(b)) => {
+                Rc::ptr_eq(&a.file, &b.file)
+                    && self.pgoff + (self.end.0 - self.start.0) / PAGE_SIZE == next.pgoff
+            }
             _ => false,
         };
-        self.end == next.start && self.flags == next.flags && same_file && !self.flags.contains(VmFlags::GROWSDOWN)
+        self.end == next.start
+            && self.flags == next.flags
+            && same_file
+            && !self.flags.contains(VmFlags::GROWSDOWN)
     }
 }
 
@@ -105,13 +111,28 @@ pub struct VmaTree {
 impl VmaTree {
     /// The area that covers `addr`, or the first one above it (Linux's `find_vma`).
     pub fn find(&self, addr: VirtAddr) -> Option<&Vma> {
-        let below = self.areas.range(..=addr).next_back().map(|(_, v)| v).filter(|v| v.contains(addr));
+        let below = self
+            .areas
+            .range(..=addr)
+            .next_back()
+            .map(|(_, v)| v)
+            .filter(|v| v.contains(addr));
         below.or_else(|| self.areas.range(addr..).next().map(|(_, v)| v))
     }
 
     /// The area that covers `addr`.
     pub fn covering(&self, addr: VirtAddr) -> Option<&Vma> {
         self.find(addr).filter(|v| v.contains(addr))
+    }
+
+    /// How many areas there are (`map_count`).
+    pub fn len(&self) -> usize {
+        self.areas.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.areas.is_empty()
     }
 
     /// All areas, lowest first.
@@ -122,17 +143,27 @@ impl VmaTree {
     /// The areas that have something in `start..end`.
     pub fn overlapping(&self, start: VirtAddr, end: VirtAddr) -> Vec<Vma> {
         let first = self.covering(start).map_or(start, |v| v.start);
-        self.areas.range(first..end).map(|(_, v)| v.clone()).collect()
+        self.areas
+            .range(first..end)
+            .map(|(_, v)| v.clone())
+            .collect()
     }
 
     /// Adds an area where nothing is, joined with equal neighbours. Panics on overlap: callers make room first.
     pub fn insert(&mut self, mut vma: Vma) {
-        assert!(self.overlapping(vma.start, vma.end).is_empty(), "areas overlap at {}", vma.start);
+        assert!(
+            self.overlapping(vma.start, vma.end).is_empty(),
+            "areas overlap at {}",
+            vma.start
+        );
         if let Some((&start, before)) = self.areas.range(..vma.start).next_back()
             && before.merges_with(&vma)
         {
             let before = self.areas.remove(&start).expect("just seen");
-            vma = Vma { end: vma.end, ..before };
+            vma = Vma {
+                end: vma.end,
+                ..before
+            };
         }
         if let Some(after) = self.areas.get(&vma.end)
             && vma.merges_with(after)
@@ -162,7 +193,9 @@ impl VmaTree {
     /// Lets the area that begins at `old_start` begin at `new_start`, further down (stack growth).
     pub fn grow_down(&mut self, old_start: VirtAddr, new_start: VirtAddr) {
         if let Some(mut vma) = self.areas.remove(&old_start) {
-            vma.pgoff = vma.pgoff.saturating_sub((old_start.0 - new_start.0) / PAGE_SIZE);
+            vma.pgoff = vma
+                .pgoff
+                .saturating_sub((old_start.0 - new_start.0) / PAGE_SIZE);
             vma.start = new_start;
             self.areas.insert(new_start, vma);
         }

@@ -35,7 +35,10 @@ pub async fn sys_clone(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Resu
     child.clear_child_tid.set(clear_child_tid(&args));
     // As in Linux, a tid that cannot be stored does not undo the thread.
     let _ = store_tids(k, task, &child, &args).await;
-    k.event(&Event::Clone { parent: task.pid, child: child.pid });
+    k.event(&Event::Clone {
+        parent: task.pid,
+        child: child.pid,
+    });
     user::wake_up_new_task(k, &child);
     Ok(child.pid.0.unsigned_abs().into())
 }
@@ -49,7 +52,10 @@ pub fn check_thread_clone(k: &Kernel, args: &CloneArgs) -> Result<(), Errno> {
         (CloneFlags::THREAD, CloneFlags::SIGHAND, true),
         (CloneFlags::SIGHAND, CloneFlags::VM, true),
     ];
-    if needs.into_iter().any(|(if_set, other, wanted)| flags.contains(if_set) && flags.contains(other) != wanted) {
+    if needs
+        .into_iter()
+        .any(|(if_set, other, wanted)| flags.contains(if_set) && flags.contains(other) != wanted)
+    {
         return Err(Errno::EINVAL);
     }
     let thread = CloneFlags::VM | CloneFlags::SIGHAND | CloneFlags::THREAD;
@@ -84,11 +90,18 @@ pub fn child_registers(k: &Kernel, task: &Task, args: &CloneArgs) -> RegisterFil
 
 /// CLONE_CHILD_CLEARTID: which word is cleared and woken when the child ends.
 pub fn clear_child_tid(args: &CloneArgs) -> Option<VirtAddr> {
-    args.flags.contains(CloneFlags::CHILD_CLEARTID).then_some(args.child_tid)
+    args.flags
+        .contains(CloneFlags::CHILD_CLEARTID)
+        .then_some(args.child_tid)
 }
 
 /// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: both are stores into the memory that parent and child share.
-pub async fn store_tids(k: &Rc<Kernel>, task: &Rc<Task>, child: &Task, args: &CloneArgs) -> Result<(), Errno> {
+pub async fn store_tids(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    child: &Task,
+    args: &CloneArgs,
+) -> Result<(), Errno> {
     let tid = child.pid.0.to_le_bytes();
     if args.flags.contains(CloneFlags::PARENT_SETTID) {
         copy_to_user(k, task, args.parent_tid, &tid).await?;

@@ -15,7 +15,9 @@ use super::{TaskSpec, new_task};
 use crate::event::Event;
 use crate::fs::{File, FileTable};
 use crate::kernel::Kernel;
-use crate::mm::{self, Mm, MmLayout, MmapRequest, STACK_LIMIT, TASK_SIZE, VmFault, VmFlags, Vma, VmaFile};
+use crate::mm::{
+    self, Mm, MmLayout, MmapRequest, STACK_LIMIT, TASK_SIZE, VmFault, VmFlags, Vma, VmaFile,
+};
 use crate::task::Task;
 
 /// Why a program was not started.
@@ -40,7 +42,9 @@ pub enum ExecError {
         error: ElfError,
     },
     /// A program for other CPUs.
-    #[error("{path} is a program for {found}, but the node has {isa} CPUs: build it for {isa}, or start it on a node of {found}")]
+    #[error(
+        "{path} is a program for {found}, but the node has {isa} CPUs: build it for {isa}, or start it on a node of {found}"
+    )]
     WrongIsa {
         /// The path as guests see it.
         path: String,
@@ -50,7 +54,9 @@ pub enum ExecError {
         isa: Isa,
     },
     /// The address space cannot be laid out.
-    #[error("{path} cannot be mapped at {addr} ({errno}): its segments must lie in user memory, clear of the stack")]
+    #[error(
+        "{path} cannot be mapped at {addr} ({errno}): its segments must lie in user memory, clear of the stack"
+    )]
     Map {
         /// The path as guests see it.
         path: String,
@@ -97,12 +103,31 @@ const ARG_LIMIT: u64 = STACK_LIMIT / 4;
 const STACK_EXPAND: u64 = 128 << 10;
 
 /// Loads the program at `path` of this node's root into a new process. It does not run before `user::wake_up_new_task`.
-pub fn start_process(k: &Rc<Kernel>, path: &str, argv: &[String], envp: &[String]) -> Result<Rc<Task>, ExecError> {
+pub fn start_process(
+    k: &Rc<Kernel>,
+    path: &str,
+    argv: &[String],
+    envp: &[String],
+) -> Result<Rc<Task>, ExecError> {
     check_strings(path, argv, envp)?;
-    let file = k.root.open(path, k.isa()).map_err(|errno| ExecError::Open { path: path.to_owned(), isa: k.isa(), errno })?;
+    let file = k
+        .root
+        .open(path, k.isa())
+        .map_err(|errno| ExecError::Open {
+            path: path.to_owned(),
+            isa: k.isa(),
+            errno,
+        })?;
     let image = read_image(k, path, &*file)?;
     let mm = Mm::new(k.alloc_id(), path.to_owned());
-    let loaded = Loader { k, mm: &mm, path, image: &image, file }.load(argv, envp);
+    let loaded = Loader {
+        k,
+        mm: &mm,
+        path,
+        image: &image,
+        file,
+    }
+    .load(argv, envp);
     let stack = match loaded {
         Ok(stack) => stack,
         Err(error) => {
@@ -122,31 +147,52 @@ pub fn start_process(k: &Rc<Kernel>, path: &str, argv: &[String], envp: &[String
     };
     let task = new_task(k, spec).map_err(|_| {
         mm::exit_mmap(k, &mm);
-        ExecError::TooManyTasks { path: path.to_owned(), limit: k.config.max_tasks }
+        ExecError::TooManyTasks {
+            path: path.to_owned(),
+            limit: k.config.max_tasks,
+        }
     })?;
-    k.event(&Event::Exec { tgid: task.tgid(), path });
+    k.event(&Event::Exec {
+        tgid: task.tgid(),
+        path,
+    });
     Ok(task)
 }
 
 fn check_strings(path: &str, argv: &[String], envp: &[String]) -> Result<(), ExecError> {
     let texts = || argv.iter().chain(envp);
     if path.contains('\0') || texts().any(|text| text.contains('\0')) {
-        return Err(ExecError::ZeroByte { path: path.to_owned() });
+        return Err(ExecError::ZeroByte {
+            path: path.to_owned(),
+        });
     }
     let bytes = texts().map(|text| text.len() as u64 + 9).sum::<u64>() + path.len() as u64;
     if bytes > ARG_LIMIT {
-        return Err(ExecError::TooLong { path: path.to_owned(), bytes, limit: ARG_LIMIT });
+        return Err(ExecError::TooLong {
+            path: path.to_owned(),
+            bytes,
+            limit: ARG_LIMIT,
+        });
     }
     Ok(())
 }
 
 fn read_image(k: &Kernel, path: &str, file: &dyn File) -> Result<ElfImage, ExecError> {
-    let len = usize::try_from(file.len()).map_err(|_| ExecError::OutOfMemory { path: path.to_owned() })?;
+    let len = usize::try_from(file.len()).map_err(|_| ExecError::OutOfMemory {
+        path: path.to_owned(),
+    })?;
     let mut bytes = vec![0; len];
     file.read_at(0, &mut bytes);
-    let image = ElfImage::parse(&bytes).map_err(|error| ExecError::Image { path: path.to_owned(), error })?;
+    let image = ElfImage::parse(&bytes).map_err(|error| ExecError::Image {
+        path: path.to_owned(),
+        error,
+    })?;
     if image.isa() != k.isa() {
-        return Err(ExecError::WrongIsa { path: path.to_owned(), found: image.isa(), isa: k.isa() });
+        return Err(ExecError::WrongIsa {
+            path: path.to_owned(),
+            found: image.isa(),
+            isa: k.isa(),
+        });
     }
     Ok(image)
 }
@@ -162,14 +208,26 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn load(&self, argv: &[String], envp: &[String]) -> Result<StartStack, ExecError> {
-        let end = self.image.end().page_align_up().expect("segments end in user memory");
-        let (code, data): (Vec<_>, Vec<_>) = self.image.segments().iter().partition(|segment| segment.execute);
+        let end = self
+            .image
+            .end()
+            .page_align_up()
+            .expect("segments end in user memory");
+        let (code, data): (Vec<_>, Vec<_>) = self
+            .image
+            .segments()
+            .iter()
+            .partition(|segment| segment.execute);
         let file_end = |segment: &&Segment| VirtAddr(segment.address.0 + segment.file.len() as u64);
         self.mm.layout.set(MmLayout {
             task_size: TASK_SIZE,
             start_brk: end,
             brk: end,
-            start_code: self.image.segments().first().map_or(VirtAddr(0), |segment| segment.address),
+            start_code: self
+                .image
+                .segments()
+                .first()
+                .map_or(VirtAddr(0), |segment| segment.address),
             end_code: code.iter().map(file_end).max().unwrap_or_default(),
             start_data: data.last().map_or(VirtAddr(0), |segment| segment.address),
             end_data: data.iter().map(file_end).max().unwrap_or_default(),
@@ -183,17 +241,38 @@ impl Loader<'_> {
 
     /// `elf_map`, `set_brk` and `padzero`: the file's part, zeroes up to the end of its last page, zeroed pages for the rest.
     fn map_segment(&self, segment: &Segment) -> Result<(), ExecError> {
-        let prot = [(segment.read, Prot::READ), (segment.write, Prot::WRITE), (segment.execute, Prot::EXEC)]
-            .into_iter()
-            .fold(Prot::empty(), |prot, (set, bit)| if set { prot | bit } else { prot });
+        let prot = [
+            (segment.read, Prot::READ),
+            (segment.write, Prot::WRITE),
+            (segment.execute, Prot::EXEC),
+        ]
+        .into_iter()
+        .fold(
+            Prot::empty(),
+            |prot, (set, bit)| if set { prot | bit } else { prot },
+        );
         let start = segment.address.page_align_down();
         let file_end = VirtAddr(segment.address.0 + segment.file.len() as u64);
-        let file_pages_end = if segment.file.is_empty() { start } else { VirtAddr(file_end.0.next_multiple_of(PAGE_SIZE)) };
+        let file_pages_end = if segment.file.is_empty() {
+            start
+        } else {
+            VirtAddr(file_end.0.next_multiple_of(PAGE_SIZE))
+        };
         if start < file_pages_end {
-            let mapped = VmaFile { path: Rc::from(self.path), file: Rc::clone(&self.file) };
+            let mapped = VmaFile {
+                path: Rc::from(self.path),
+                file: Rc::clone(&self.file),
+            };
             let pgoff = segment.file.start as u64 / PAGE_SIZE;
             let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::DENYWRITE;
-            self.map(MmapRequest { addr: start, len: file_pages_end.0 - start.0, prot, flags, file: Some(mapped), pgoff })?;
+            self.map(MmapRequest {
+                addr: start,
+                len: file_pages_end.0 - start.0,
+                prot,
+                flags,
+                file: Some(mapped),
+                pgoff,
+            })?;
             if segment.end() > file_end && !file_end.is_page_aligned() {
                 let tail = vec![0; (file_pages_end.0 - file_end.0) as usize];
                 self.poke(file_end, &tail)?;
@@ -202,7 +281,10 @@ impl Loader<'_> {
         let end = VirtAddr(segment.end().0.next_multiple_of(PAGE_SIZE));
         if file_pages_end < end {
             let request = MmapRequest::anonymous_at(file_pages_end, end.0 - file_pages_end.0, prot);
-            self.map(MmapRequest { flags: request.flags | MapFlags::FIXED_NOREPLACE, ..request })?;
+            self.map(MmapRequest {
+                flags: request.flags | MapFlags::FIXED_NOREPLACE,
+                ..request
+            })?;
         }
         Ok(())
     }
@@ -217,18 +299,42 @@ impl Loader<'_> {
         };
         let mut random = [0; 16];
         self.k.rng.borrow_mut().fill_bytes(&mut random);
-        let stack = stack::build(self.k.isa(), TASK_SIZE, self.path, argv, envp, &program, random);
+        let stack = stack::build(
+            self.k.isa(),
+            TASK_SIZE,
+            self.path,
+            argv,
+            envp,
+            &program,
+            random,
+        );
         let start = VirtAddr(stack.sp.page_align_down().0 - STACK_EXPAND);
         let may = VmFlags::MAYREAD | VmFlags::MAYWRITE | VmFlags::MAYEXEC;
-        let mut flags = VmFlags::READ | VmFlags::WRITE | may | VmFlags::GROWSDOWN | VmFlags::ACCOUNT;
+        let mut flags =
+            VmFlags::READ | VmFlags::WRITE | may | VmFlags::GROWSDOWN | VmFlags::ACCOUNT;
         if self.image.executable_stack() {
             flags |= VmFlags::EXEC;
         }
-        let taken = !self.mm.vmas.borrow().overlapping(start, TASK_SIZE).is_empty();
+        let taken = !self
+            .mm
+            .vmas
+            .borrow()
+            .overlapping(start, TASK_SIZE)
+            .is_empty();
         if taken {
-            return Err(ExecError::Map { path: self.path.to_owned(), addr: start, errno: Errno::EEXIST });
+            return Err(ExecError::Map {
+                path: self.path.to_owned(),
+                addr: start,
+                errno: Errno::EEXIST,
+            });
         }
-        let area = Vma { start, end: TASK_SIZE, flags, pgoff: start.0 / PAGE_SIZE, file: None };
+        let area = Vma {
+            start,
+            end: TASK_SIZE,
+            flags,
+            pgoff: start.0 / PAGE_SIZE,
+            file: None,
+        };
         self.mm.vmas.borrow_mut().insert(area);
         self.poke(stack.sp, &stack.bytes)?;
         let mut layout = self.mm.layout.get();
@@ -245,14 +351,24 @@ impl Loader<'_> {
         let addr = request.addr;
         match mm::do_mmap(self.k, self.mm, &request) {
             Ok(_) => Ok(()),
-            Err(errno) => Err(ExecError::Map { path: self.path.to_owned(), addr, errno }),
+            Err(errno) => Err(ExecError::Map {
+                path: self.path.to_owned(),
+                addr,
+                errno,
+            }),
         }
     }
 
     fn poke(&self, addr: VirtAddr, bytes: &[u8]) -> Result<(), ExecError> {
         mm::poke_user(self.k, self.mm, addr, bytes).map_err(|fault| match fault {
-            VmFault::OOM => ExecError::OutOfMemory { path: self.path.to_owned() },
-            _ => ExecError::Map { path: self.path.to_owned(), addr, errno: Errno::EFAULT },
+            VmFault::OOM => ExecError::OutOfMemory {
+                path: self.path.to_owned(),
+            },
+            _ => ExecError::Map {
+                path: self.path.to_owned(),
+                addr,
+                errno: Errno::EFAULT,
+            },
         })
     }
 }

@@ -4,11 +4,11 @@
 use std::rc::Rc;
 
 use crate::event::Event;
+use crate::futex;
 use crate::kernel::Kernel;
 use crate::mm::{copy_to_user, exit_mmap};
 use crate::process_server::process_server_task_exit;
 use crate::task::{ExitStatus, Task};
-use crate::futex;
 
 /// Ends a task: address space, registers, registration. Returns at once when it has ended already.
 pub async fn do_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
@@ -23,7 +23,10 @@ pub async fn do_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
         task.group.leader_exit.set(Some(status));
     }
     k.tasks.borrow_mut().remove(&task.pid);
-    k.event(&Event::Exit { pid: task.pid, code: status.code() });
+    k.event(&Event::Exit {
+        pid: task.pid,
+        code: status.code(),
+    });
 }
 
 /// Ends the whole group with one status: the first one counts. The caller and every sibling end before they return to user mode; those
@@ -44,7 +47,9 @@ pub fn do_group_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
 ///
 /// The store comes before the hook: it may need a page that another node has, and after the hook a remote thread has no shadow to ask.
 async fn exit_mm(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
-    let Some(mm) = task.mm.borrow().clone() else { return };
+    let Some(mm) = task.mm.borrow().clone() else {
+        return;
+    };
     if let Some(addr) = task.clear_child_tid.take()
         && mm.users.get() > 1
         && copy_to_user(k, task, addr, &[0; 4]).await.is_ok()

@@ -60,8 +60,19 @@ fn hwcap(isa: Isa) -> u64 {
 }
 
 /// Builds the stack that ends at `top`; `random` is what AT_RANDOM points to.
-pub(super) fn build(isa: Isa, top: VirtAddr, path: &str, argv: &[String], envp: &[String], program: &ProgramInfo, random: [u8; 16]) -> StartStack {
-    let mut strings = Strings { top: top.0 - 8, bytes: Vec::new() };
+pub(super) fn build(
+    isa: Isa,
+    top: VirtAddr,
+    path: &str,
+    argv: &[String],
+    envp: &[String],
+    program: &ProgramInfo,
+    random: [u8; 16],
+) -> StartStack {
+    let mut strings = Strings {
+        top: top.0 - 8,
+        bytes: Vec::new(),
+    };
     // From the top down: a zero word, the file name, the environment's strings, the arguments' strings.
     let execfn = strings.push(path.as_bytes());
     let env_end = strings.low_end();
@@ -142,7 +153,11 @@ impl Strings {
 
     /// Puts strings so that the first one is lowest; returns their addresses in order.
     fn push_all(&mut self, texts: &[String]) -> Vec<u64> {
-        let mut addresses: Vec<_> = texts.iter().rev().map(|text| self.push(text.as_bytes())).collect();
+        let mut addresses: Vec<_> = texts
+            .iter()
+            .rev()
+            .map(|text| self.push(text.as_bytes()))
+            .collect();
         addresses.reverse();
         addresses
     }
@@ -169,7 +184,12 @@ mod tests {
 
     #[test]
     fn a_program_finds_what_linux_gives_it() {
-        let program = ProgramInfo { phdr: VirtAddr(0x40_0040), phent: 56, phnum: 5, entry: VirtAddr(0x40_1000) };
+        let program = ProgramInfo {
+            phdr: VirtAddr(0x40_0040),
+            phent: 56,
+            phnum: 5,
+            entry: VirtAddr(0x40_1000),
+        };
         let top = VirtAddr(0x7fff_ffff_f000);
         for isa in Isa::ALL {
             for args in 0..4 {
@@ -184,16 +204,51 @@ mod tests {
                 }
                 let env = 2 + argv.len();
                 assert_eq!(word(&stack, env - 1), 0, "argv ends with NULL");
-                assert_eq!((text(&stack, word(&stack, env)), text(&stack, word(&stack, env + 1))), ("HOME=/", "LANG=C"));
+                assert_eq!(
+                    (
+                        text(&stack, word(&stack, env)),
+                        text(&stack, word(&stack, env + 1))
+                    ),
+                    ("HOME=/", "LANG=C")
+                );
                 assert_eq!(word(&stack, env + 2), 0, "envp ends with NULL");
-                let auxv: Vec<_> = (0..).map(|n| (word(&stack, env + 3 + 2 * n), word(&stack, env + 4 + 2 * n))).take_while(|(kind, _)| *kind != AT_NULL).collect();
-                let find = |wanted| auxv.iter().find(|(kind, _)| *kind == wanted).map(|(_, value)| *value).unwrap();
-                assert_eq!((find(AT_PHDR), find(AT_PHENT), find(AT_PHNUM), find(AT_ENTRY)), (0x40_0040, 56, 5, 0x40_1000));
-                assert_eq!((text(&stack, find(AT_EXECFN)), text(&stack, find(AT_PLATFORM))), ("/bin/prog", isa.name()));
+                let auxv: Vec<_> = (0..)
+                    .map(|n| (word(&stack, env + 3 + 2 * n), word(&stack, env + 4 + 2 * n)))
+                    .take_while(|(kind, _)| *kind != AT_NULL)
+                    .collect();
+                let find = |wanted| {
+                    auxv.iter()
+                        .find(|(kind, _)| *kind == wanted)
+                        .map(|(_, value)| *value)
+                        .unwrap()
+                };
+                assert_eq!(
+                    (
+                        find(AT_PHDR),
+                        find(AT_PHENT),
+                        find(AT_PHNUM),
+                        find(AT_ENTRY)
+                    ),
+                    (0x40_0040, 56, 5, 0x40_1000)
+                );
+                assert_eq!(
+                    (
+                        text(&stack, find(AT_EXECFN)),
+                        text(&stack, find(AT_PLATFORM))
+                    ),
+                    ("/bin/prog", isa.name())
+                );
                 let random = (find(AT_RANDOM) - stack.sp.0) as usize;
                 assert_eq!(stack.bytes[random..random + 16], [7; 16]);
-                let args_text = &stack.bytes[(stack.arg_start.0 - stack.sp.0) as usize..(stack.arg_end.0 - stack.sp.0) as usize];
-                assert_eq!(args_text, argv.iter().map(|a| format!("{a}\0")).collect::<String>().as_bytes());
+                let args_text = &stack.bytes[(stack.arg_start.0 - stack.sp.0) as usize
+                    ..(stack.arg_end.0 - stack.sp.0) as usize];
+                assert_eq!(
+                    args_text,
+                    argv.iter()
+                        .map(|a| format!("{a}\0"))
+                        .collect::<String>()
+                        .as_bytes()
+                );
                 assert_eq!(stack.env_end.0 - stack.env_start.0, 14);
             }
         }

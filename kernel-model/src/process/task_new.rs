@@ -30,10 +30,10 @@ pub struct TaskSpec {
     pub personality: u32,
 }
 
-/// Makes a task and registers it; it does not run yet. EAGAIN: the node has as many tasks as it may, or the group is ending.
+/// Makes a task and registers it; it does not run yet. EAGAIN: the node has as many tasks as it may. A task of a group that is ending ends
+/// before it reaches user mode.
 pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
-    let ending = spec.group.as_ref().is_some_and(|group| group.group_exit.get().is_some());
-    if ending || k.tasks.borrow().len() >= k.config.max_tasks {
+    if k.tasks.borrow().len() >= k.config.max_tasks {
         return Err(Errno::EAGAIN);
     }
     let pid = k.alloc_pid();

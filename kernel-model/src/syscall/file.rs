@@ -26,7 +26,14 @@ const AT_EMPTY_PATH: u32 = 0x1000;
 
 /// read(2).
 pub(super) async fn read(call: Call<'_>) -> Result<u64, Errno> {
-    read_into(&call, &[Iovec { base: call.args[1].into(), len: call.args[2].into() }]).await
+    read_into(
+        &call,
+        &[Iovec {
+            base: call.args[1].into(),
+            len: call.args[2].into(),
+        }],
+    )
+    .await
 }
 
 /// readv(2).
@@ -38,7 +45,9 @@ pub(super) async fn readv(call: Call<'_>) -> Result<u64, Errno> {
 /// pread(2).
 pub(super) async fn pread64(call: Call<'_>) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    let FdTarget::File { file, .. } = &description.target else { return Err(Errno::ESPIPE) };
+    let FdTarget::File { file, .. } = &description.target else {
+        return Err(Errno::ESPIPE);
+    };
     if call.args[3].cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
@@ -50,7 +59,13 @@ pub(super) async fn pread64(call: Call<'_>) -> Result<u64, Errno> {
         if count == 0 {
             break;
         }
-        copy_to_user(call.k, call.task, call.addr(1).wrapping_add(done), &bytes[..count]).await?;
+        copy_to_user(
+            call.k,
+            call.task,
+            call.addr(1).wrapping_add(done),
+            &bytes[..count],
+        )
+        .await?;
         done += count as u64;
     }
     Ok(done)
@@ -58,7 +73,9 @@ pub(super) async fn pread64(call: Call<'_>) -> Result<u64, Errno> {
 
 async fn read_into(call: &Call<'_>, buffers: &[Iovec]) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    let FdTarget::File { file, .. } = &description.target else { return Ok(0) };
+    let FdTarget::File { file, .. } = &description.target else {
+        return Ok(0);
+    };
     let mut done = 0;
     for buffer in buffers {
         let mut filled = 0;
@@ -70,7 +87,14 @@ async fn read_into(call: &Call<'_>, buffers: &[Iovec]) -> Result<u64, Errno> {
             if count == 0 {
                 return Ok(done);
             }
-            match copy_to_user(call.k, call.task, buffer.address().wrapping_add(filled), &bytes[..count]).await {
+            match copy_to_user(
+                call.k,
+                call.task,
+                buffer.address().wrapping_add(filled),
+                &bytes[..count],
+            )
+            .await
+            {
                 Err(errno) if done == 0 => return Err(errno),
                 Err(_) => return Ok(done),
                 Ok(()) => {}
@@ -85,7 +109,14 @@ async fn read_into(call: &Call<'_>, buffers: &[Iovec]) -> Result<u64, Errno> {
 
 /// write(2).
 pub(super) async fn write(call: Call<'_>) -> Result<u64, Errno> {
-    write_from(&call, &[Iovec { base: call.args[1].into(), len: call.args[2].into() }]).await
+    write_from(
+        &call,
+        &[Iovec {
+            base: call.args[1].into(),
+            len: call.args[2].into(),
+        }],
+    )
+    .await
 }
 
 /// writev(2). What fits in one piece is one piece of output.
@@ -96,7 +127,9 @@ pub(super) async fn writev(call: Call<'_>) -> Result<u64, Errno> {
 
 async fn write_from(call: &Call<'_>, buffers: &[Iovec]) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    let FdTarget::ConsoleOut(fd) = description.target else { return Err(Errno::EBADF) };
+    let FdTarget::ConsoleOut(fd) = description.target else {
+        return Err(Errno::EBADF);
+    };
     let mut done = 0;
     let mut piece = Vec::new();
     let mut failed = None;
@@ -105,7 +138,14 @@ async fn write_from(call: &Call<'_>, buffers: &[Iovec]) -> Result<u64, Errno> {
         while taken < buffer.len.get() && done + (piece.len() as u64) < MAX_RW_COUNT {
             let room = CHUNK - piece.len() as u64;
             let mut bytes = vec![0; room.min(buffer.len.get() - taken) as usize];
-            if let Err(errno) = copy_from_user(call.k, call.task, buffer.address().wrapping_add(taken), &mut bytes).await {
+            if let Err(errno) = copy_from_user(
+                call.k,
+                call.task,
+                buffer.address().wrapping_add(taken),
+                &mut bytes,
+            )
+            .await
+            {
                 failed = Some(errno);
                 break 'all;
             }
@@ -142,7 +182,10 @@ async fn iovecs(call: &Call<'_>) -> Result<Vec<Iovec>, Errno> {
     for index in 0..u64::from(count.unsigned_abs()) {
         let at = call.args[1].wrapping_add(index * size_of::<Iovec>() as u64);
         let buffer: Iovec = UserPtr::new(at).read(call.k, call.task).await?;
-        total = total.checked_add(buffer.len.get()).filter(|total| *total <= i64::MAX as u64).ok_or(Errno::EINVAL)?;
+        total = total
+            .checked_add(buffer.len.get())
+            .filter(|total| *total <= i64::MAX as u64)
+            .ok_or(Errno::EINVAL)?;
         buffers.push(buffer);
     }
     Ok(buffers)
@@ -161,7 +204,8 @@ pub(super) async fn openat(call: Call<'_>) -> Result<u64, Errno> {
 async fn open_path(call: &Call<'_>, dir: i32, path: usize, flags: u32) -> Result<u64, Errno> {
     let path = read_path(call, dir, path).await?;
     let flags = OpenFlags::decode(call.caller.abi, flags);
-    if flags.intersects(OpenFlags::WRONLY | OpenFlags::RDWR | OpenFlags::TRUNC | OpenFlags::TMPFILE) {
+    if flags.intersects(OpenFlags::WRONLY | OpenFlags::RDWR | OpenFlags::TRUNC | OpenFlags::TMPFILE)
+    {
         return Err(Errno::EROFS);
     }
     let file = match call.k.root.open(&path, call.k.isa()) {
@@ -171,7 +215,13 @@ async fn open_path(call: &Call<'_>, dir: i32, path: usize, flags: u32) -> Result
         Ok(_) if flags.contains(OpenFlags::DIRECTORY) => return Err(Errno::ENOTDIR),
         Ok(file) => file,
     };
-    let description = Description { target: FdTarget::File { file, path: Rc::from(path) }, offset: Cell::new(0) };
+    let description = Description {
+        target: FdTarget::File {
+            file,
+            path: Rc::from(path),
+        },
+        offset: Cell::new(0),
+    };
     let fd = call.task.files.install(Rc::new(description), 0)?;
     Ok(fd.unsigned_abs().into())
 }
@@ -188,7 +238,11 @@ async fn read_path(call: &Call<'_>, dir: i32, index: usize) -> Result<String, Er
         return Err(Errno::ENOTDIR);
     }
     let path = resolve(&path);
-    if path == PROC_SELF_EXE { Ok(call.task.mm().exe_path.borrow().clone()) } else { Ok(path) }
+    if path == PROC_SELF_EXE {
+        Ok(call.task.mm().exe_path.borrow().clone())
+    } else {
+        Ok(path)
+    }
 }
 
 const PROC_SELF_EXE: &str = "/proc/self/exe";
@@ -214,7 +268,11 @@ pub(super) async fn stat(call: Call<'_>) -> Result<u64, Errno> {
 
 /// newfstatat(2).
 pub(super) async fn newfstatat(call: Call<'_>) -> Result<u64, Errno> {
-    let stat = if call.uint(3) & AT_EMPTY_PATH != 0 && read_cstring(call.k, call.task, call.addr(1), PATH_MAX).await?.is_empty() {
+    let stat = if call.uint(3) & AT_EMPTY_PATH != 0
+        && read_cstring(call.k, call.task, call.addr(1), PATH_MAX)
+            .await?
+            .is_empty()
+    {
         stat_fd(&call, call.int(0))?
     } else {
         let path = read_path(&call, call.int(0), 1).await?;
@@ -231,21 +289,31 @@ fn stat_fd(call: &Call<'_>, fd: i32) -> Result<Stat, Errno> {
 }
 
 async fn put_stat(call: &Call<'_>, index: usize, stat: &Stat) -> Result<u64, Errno> {
-    copy_to_user(call.k, call.task, call.addr(index), &stat.encode(call.caller.abi)).await?;
+    copy_to_user(
+        call.k,
+        call.task,
+        call.addr(index),
+        &stat.encode(call.caller.abi),
+    )
+    .await?;
     Ok(0)
 }
 
 /// lseek(2).
 pub(super) async fn lseek(call: Call<'_>) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    let FdTarget::File { file, .. } = &description.target else { return Err(Errno::ESPIPE) };
+    let FdTarget::File { file, .. } = &description.target else {
+        return Err(Errno::ESPIPE);
+    };
     let base = match call.int(2) {
         0 => 0,
         1 => description.offset.get(),
         2 => file.len(),
         _ => return Err(Errno::EINVAL),
     };
-    let target = base.checked_add_signed(call.args[1].cast_signed()).filter(|target| *target <= i64::MAX as u64);
+    let target = base
+        .checked_add_signed(call.args[1].cast_signed())
+        .filter(|target| *target <= i64::MAX as u64);
     description.offset.set(target.ok_or(Errno::EINVAL)?);
     Ok(description.offset.get())
 }
@@ -269,9 +337,18 @@ pub(super) async fn fcntl(call: Call<'_>) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
     match call.int(1) {
         F_DUPFD | F_DUPFD_CLOEXEC if call.int(2) < 0 => Err(Errno::EINVAL),
-        F_DUPFD | F_DUPFD_CLOEXEC => Ok(call.task.files.install(description, call.int(2))?.unsigned_abs().into()),
+        F_DUPFD | F_DUPFD_CLOEXEC => Ok(call
+            .task
+            .files
+            .install(description, call.int(2))?
+            .unsigned_abs()
+            .into()),
         F_GETFD | F_SETFD | F_SETFL => Ok(0),
-        F_GETFL => Ok(if matches!(description.target, FdTarget::File { .. }) { 0 } else { O_RDWR }),
+        F_GETFL => Ok(if matches!(description.target, FdTarget::File { .. }) {
+            0
+        } else {
+            O_RDWR
+        }),
         _ => Err(Errno::EINVAL),
     }
 }
@@ -279,7 +356,12 @@ pub(super) async fn fcntl(call: Call<'_>) -> Result<u64, Errno> {
 /// dup(2).
 pub(super) async fn dup(call: Call<'_>) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    Ok(call.task.files.install(description, 0)?.unsigned_abs().into())
+    Ok(call
+        .task
+        .files
+        .install(description, 0)?
+        .unsigned_abs()
+        .into())
 }
 
 /// dup2(2).
@@ -310,7 +392,11 @@ pub(super) async fn faccessat(call: Call<'_>) -> Result<u64, Errno> {
 async fn accessible(call: &Call<'_>, dir: i32, path: usize, mode: u32) -> Result<u64, Errno> {
     let path = read_path(call, dir, path).await?;
     call.k.root.open(&path, call.k.isa())?;
-    if mode & W_OK != 0 { Err(Errno::EROFS) } else { Ok(0) }
+    if mode & W_OK != 0 {
+        Err(Errno::EROFS)
+    } else {
+        Ok(0)
+    }
 }
 
 /// readlink(2): `/proc/self/exe` is the only link there is.
@@ -331,7 +417,12 @@ async fn read_link(call: &Call<'_>, index: usize) -> Result<u64, Errno> {
     }
     let path = String::from_utf8(path).map_err(|_| Errno::ENOENT)?;
     if resolve(&path) != PROC_SELF_EXE {
-        return Err(call.k.root.open(&resolve(&path), call.k.isa()).err().unwrap_or(Errno::EINVAL));
+        return Err(call
+            .k
+            .root
+            .open(&resolve(&path), call.k.isa())
+            .err()
+            .unwrap_or(Errno::EINVAL));
     }
     let target = call.task.mm().exe_path.borrow().clone();
     let bytes = &target.as_bytes()[..target.len().min(room.unsigned_abs() as usize)];

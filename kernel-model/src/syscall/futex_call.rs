@@ -10,7 +10,9 @@ use crate::mm::UserPtr;
 pub(super) async fn futex(call: Call<'_>) -> Result<u64, Errno> {
     let op = call.int(1);
     let timeout = match UserPtr::new(call.args[3]).non_null() {
-        Some(timeout) if FutexCall::takes_timeout(op) => Some(timeout.read(call.k, call.task).await?),
+        Some(timeout) if FutexCall::takes_timeout(op) => {
+            Some(timeout.read(call.k, call.task).await?)
+        }
         _ => None,
     };
     let futex = FutexCall {

@@ -21,7 +21,11 @@ pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
         return Err(Errno::EINVAL);
     }
     let flags = MapFlags::decode(k.isa(), call.uint(3));
-    let file = if flags.contains(MapFlags::ANONYMOUS) { None } else { Some(file_behind(&call, call.int(4))?) };
+    let file = if flags.contains(MapFlags::ANONYMOUS) {
+        None
+    } else {
+        Some(file_behind(&call, call.int(4))?)
+    };
     let request = MmapRequest {
         addr: call.addr(0),
         len: call.args[1],
@@ -31,12 +35,14 @@ pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
         pgoff: offset / PAGE_SIZE,
     };
     if task.popcorn.at_remote.get() {
-        return Ok(vma_server::vma_server_mmap_remote(k, task, &request).await?.0);
+        return Ok(vma_server::vma_server_mmap_remote(k, task, &request)
+            .await?
+            .0);
     }
     let mm = task.mm();
-    if mm.is_distributed() && flags.contains(MapFlags::FIXED) && !flags.contains(MapFlags::FIXED_NOREPLACE) {
+    if flags.contains(MapFlags::FIXED) && !flags.contains(MapFlags::FIXED_NOREPLACE) {
         // What the mapping replaces must go on the other nodes as well; K52 leaves it there.
-        vma_server::vma_server_munmap_origin(k, task, request.addr, request.len, k.nid()).await;
+        tell_guests(&call, request.addr, request.len).await;
     }
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     Ok(mm::do_mmap(k, &mm, &request)?.0)
@@ -44,7 +50,10 @@ pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
 
 fn file_behind(call: &Call<'_>, fd: i32) -> Result<VmaFile, Errno> {
     match &call.task.files.get(fd)?.target {
-        FdTarget::File { file, path } => Ok(VmaFile { path: path.clone(), file: file.clone() }),
+        FdTarget::File { file, path } => Ok(VmaFile {
+            path: path.clone(),
+            file: file.clone(),
+        }),
         FdTarget::ConsoleIn | FdTarget::ConsoleOut(_) => Err(Errno::ENODEV),
     }
 }
@@ -54,8 +63,8 @@ pub(super) async fn munmap(call: Call<'_>) -> Result<u64, Errno> {
     let (k, task, start, len) = (call.k, call.task, call.addr(0), call.args[1]);
     let mm = task.mm();
     let at_remote = task.popcorn.at_remote.get();
-    if mm.is_distributed() && !at_remote {
-        vma_server::vma_server_munmap_origin(k, task, start, len, k.nid()).await;
+    if !at_remote {
+        tell_guests(&call, start, len).await;
     }
     let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     mm::do_munmap(k, &mm, start, len)?;
@@ -85,13 +94,16 @@ pub(super) async fn mprotect(call: Call<'_>) -> Result<u64, Errno> {
 
 /// madvise(2): a guest first here and then at home.
 pub(super) async fn madvise(call: Call<'_>) -> Result<u64, Errno> {
-    let (k, task, start, len, advice) = (call.k, call.task, call.addr(0), call.args[1], call.uint(2));
+    let (k, task, start, len, advice) =
+        (call.k, call.task, call.addr(0), call.args[1], call.uint(2));
     let mm = task.mm();
     let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     let result = mm::do_madvise(k, &mm, start, len, advice);
     drop(guard);
     if task.popcorn.at_remote.get() && matches!(result, Ok(()) | Err(Errno::ENOMEM)) {
-        return vma_server::vma_server_madvise_remote(k, task, start, len, advice.into()).await.map(|()| 0);
+        return vma_server::vma_server_madvise_remote(k, task, start, len, advice.into())
+            .await
+            .map(|()| 0);
     }
     result.map(|()| 0)
 }
@@ -114,11 +126,11 @@ pub(super) async fn brk(call: Call<'_>) -> Result<u64, Errno> {
         return Ok(end.0);
     }
     let layout = mm.layout.get();
-    if mm.is_distributed() && layout.start_brk <= wanted && wanted < layout.brk {
-        let (from, to) = (page_up(wanted)?, page_up(layout.brk)?);
-        if from < to {
-            vma_server::vma_server_munmap_origin(k, task, from, to.0 - from.0, k.nid()).await;
-        }
+    if layout.start_brk <= wanted
+        && let (Some(from), Some(to)) = (wanted.page_align_up(), layout.brk.page_align_up())
+        && from < to
+    {
+        tell_guests(&call, from, to.0 - from.0).await;
     }
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     Ok(mm::do_brk(k, &mm, wanted)?.0)
@@ -126,20 +138,32 @@ pub(super) async fn brk(call: Call<'_>) -> Result<u64, Errno> {
 
 /// mremap(2): not on a guest.
 pub(super) async fn mremap(call: Call<'_>) -> Result<u64, Errno> {
-    let (k, task, old, old_len, new_len) = (call.k, call.task, call.addr(0), call.args[1], call.args[2]);
+    let (k, task, old, old_len, new_len) =
+        (call.k, call.task, call.addr(0), call.args[1], call.args[2]);
     let flags = MremapFlags::from_bits(call.uint(3)).ok_or(Errno::EINVAL)?;
     if task.popcorn.at_remote.get() {
         return Ok(vma_server::vma_server_mremap_remote(k, task)?.0);
     }
     let mm = task.mm();
-    if mm.is_distributed() && new_len < old_len {
-        let from = page_up(VirtAddr(old.0.wrapping_add(new_len)))?;
-        vma_server::vma_server_munmap_origin(k, task, from, old_len - new_len, k.nid()).await;
+    if let (Some(kept), Some(before)) = (mm::page_align_len(new_len), mm::page_align_len(old_len))
+        && 0 < kept
+        && kept < before
+        && let Some(from) = old.checked_add(kept)
+    {
+        tell_guests(&call, from, before - kept).await;
     }
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     Ok(mm::do_mremap(k, &mm, old, old_len, new_len, flags, call.addr(4))?.0)
 }
 
-fn page_up(addr: VirtAddr) -> Result<VirtAddr, Errno> {
-    addr.page_align_up().ok_or(Errno::EINVAL)
+/// Home is about to unmap: guests that have the process unmap first. Nothing where nothing is mapped.
+async fn tell_guests(call: &Call<'_>, start: VirtAddr, len: u64) {
+    let mm = call.task.mm();
+    let Ok(end) = mm::munmap_range(&mm, start, len) else {
+        return;
+    };
+    let mapped = !mm.vmas.borrow().overlapping(start, end).is_empty();
+    if mm.is_distributed() && mapped {
+        vma_server::vma_server_munmap_origin(call.k, call.task, start, len, call.k.nid()).await;
+    }
 }

@@ -113,20 +113,48 @@ pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> Option<ExitStatus> {
         SyscallOutcome::Value(value) => value,
         SyscallOutcome::Exit(_) => 0,
     });
-    k.event(&Event::Syscall { pid: task.pid, name, number, args, ret: Errno::encode(returned) });
+    k.event(&Event::Syscall {
+        pid: task.pid,
+        name,
+        number,
+        args,
+        ret: Errno::encode(returned),
+    });
     if let Ok(SyscallOutcome::Exit(status)) = result {
         return Some(status);
     }
-    task.context.borrow_mut().regs_mut().set_syscall_return(returned);
+    task.context
+        .borrow_mut()
+        .regs_mut()
+        .set_syscall_return(returned);
     None
 }
 
 /// Performs a Linux call for a task of this node, whoever asked: the task itself, or its remote twin.
-pub async fn dispatch(k: &Rc<Kernel>, task: &Rc<Task>, caller: Caller, sysno: Sysno, args: [u64; 6]) -> SyscallResult {
+pub async fn dispatch(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    caller: Caller,
+    sysno: Sysno,
+    args: [u64; 6],
+) -> SyscallResult {
     match table::implementation(sysno) {
-        Some(run) => run(Call { k, task, caller, args }).await,
+        Some(run) => {
+            run(Call {
+                k,
+                task,
+                caller,
+                args,
+            })
+            .await
+        }
         None => {
-            report(k, task, sysno.name(), sysno.number(caller.abi).unwrap_or(u64::MAX));
+            report(
+                k,
+                task,
+                sysno.name(),
+                sysno.number(caller.abi).unwrap_or(u64::MAX),
+            );
             Err(Errno::ENOSYS)
         }
     }
@@ -134,7 +162,10 @@ pub async fn dispatch(k: &Rc<Kernel>, task: &Rc<Task>, caller: Caller, sysno: Sy
 
 /// A number in the convention of the program's era: Popcorn's calls go first, because Linux gave their old numbers to others.
 fn decode(k: &Kernel, number: u64) -> Decoded {
-    match (k.config.popcorn_abi.lookup(number, k.isa()), Sysno::from_number(k.isa(), number)) {
+    match (
+        k.config.popcorn_abi.lookup(number, k.isa()),
+        Sysno::from_number(k.isa(), number),
+    ) {
         (Some(call), _) => Decoded::Popcorn(call),
         (None, Some(sysno)) => Decoded::Linux(sysno),
         (None, None) => Decoded::Unknown,
@@ -151,26 +182,44 @@ async fn linux(k: &Rc<Kernel>, task: &Rc<Task>, sysno: Sysno, args: [u64; 6]) ->
     Ok(ends.map_or(SyscallOutcome::Value(value), SyscallOutcome::Exit))
 }
 
-async fn popcorn(k: &Rc<Kernel>, task: &Rc<Task>, call: PopcornCall, args: [u64; 6]) -> SyscallResult {
+async fn popcorn(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: PopcornCall,
+    args: [u64; 6],
+) -> SyscallResult {
     match call {
-        PopcornCall::Migrate => match process_server::sys_popcorn_migrate(k, task, args[0] as i32, VirtAddr(args[1])).await? {
-            Migrated::Home => Ok(SyscallOutcome::Value(0)),
-            Migrated::Gone(status) => Ok(SyscallOutcome::Exit(status)),
-        },
+        PopcornCall::Migrate => {
+            match process_server::sys_popcorn_migrate(k, task, args[0] as i32, VirtAddr(args[1]))
+                .await?
+            {
+                Migrated::Home => Ok(SyscallOutcome::Value(0)),
+                Migrated::Gone(status) => Ok(SyscallOutcome::Exit(status)),
+            }
+        }
         PopcornCall::ProposeMigration => {
-            process_server::sys_popcorn_propose_migration(k, task, args[0] as i32, args[1] as i32).map(SyscallOutcome::Value)
+            process_server::sys_popcorn_propose_migration(k, task, args[0] as i32, args[1] as i32)
+                .map(SyscallOutcome::Value)
         }
         PopcornCall::GetThreadStatus => {
-            process_server::sys_popcorn_get_thread_status(k, task, VirtAddr(args[0])).await.map(SyscallOutcome::Value)
+            process_server::sys_popcorn_get_thread_status(k, task, VirtAddr(args[0]))
+                .await
+                .map(SyscallOutcome::Value)
         }
         PopcornCall::GetNodeInfo => {
-            process_server::sys_popcorn_get_node_info(k, task, VirtAddr(args[0]), VirtAddr(args[1])).await.map(SyscallOutcome::Value)
+            process_server::sys_popcorn_get_node_info(k, task, VirtAddr(args[0]), VirtAddr(args[1]))
+                .await
+                .map(SyscallOutcome::Value)
         }
     }
 }
 
 fn report(k: &Kernel, task: &Task, name: &str, number: u64) {
     if k.reported_calls.borrow_mut().insert(number) {
-        k.event(&Event::Unimplemented { pid: task.pid, name, number });
+        k.event(&Event::Unimplemented {
+            pid: task.pid,
+            name,
+            number,
+        });
     }
 }

@@ -26,7 +26,10 @@ const SIGSTOP: i32 = 19;
 /// rt_sigaction(2).
 pub(super) async fn rt_sigaction(call: Call<'_>) -> Result<u64, Errno> {
     let signal = Signal(call.int(0));
-    let (new, old) = (UserPtr::<KernelSigaction>::new(call.args[1]), UserPtr::<KernelSigaction>::new(call.args[2]));
+    let (new, old) = (
+        UserPtr::<KernelSigaction>::new(call.args[1]),
+        UserPtr::<KernelSigaction>::new(call.args[2]),
+    );
     if call.args[3] != KernelSigaction::SIGSET_SIZE || !is_valid(signal) {
         return Err(Errno::EINVAL);
     }
@@ -38,11 +41,30 @@ pub(super) async fn rt_sigaction(call: Call<'_>) -> Result<u64, Errno> {
     let before = call.task.group.sighand.get(signal);
     if let Some(action) = action {
         let (handler, flags) = (action.handler.get(), action.flags.get());
-        call.task.group.sighand.set(signal, SigAction { handler, flags, restorer: action.restorer.get(), mask: action.mask.get() });
+        call.task.group.sighand.set(
+            signal,
+            SigAction {
+                handler,
+                flags,
+                restorer: action.restorer.get(),
+                mask: action.mask.get(),
+            },
+        );
     }
     if let Some(old) = old.non_null() {
-        let [handler, flags, restorer, mask] = [before.handler, before.flags, before.restorer, before.mask].map(U64::new);
-        old.write(call.k, call.task, &KernelSigaction { handler, flags, restorer, mask }).await?;
+        let [handler, flags, restorer, mask] =
+            [before.handler, before.flags, before.restorer, before.mask].map(U64::new);
+        old.write(
+            call.k,
+            call.task,
+            &KernelSigaction {
+                handler,
+                flags,
+                restorer,
+                mask,
+            },
+        )
+        .await?;
     }
     Ok(0)
 }
@@ -66,14 +88,18 @@ pub(super) async fn rt_sigprocmask(call: Call<'_>) -> Result<u64, Errno> {
             SIG_SETMASK => set,
             _ => return Err(Errno::EINVAL),
         };
-        task.blocked.set(mask & !(bit(Signal::SIGKILL) | bit(Signal(SIGSTOP))));
+        task.blocked
+            .set(mask & !(bit(Signal::SIGKILL) | bit(Signal(SIGSTOP))));
     }
     if let Some(old) = UserPtr::new(call.args[2]).non_null() {
         old.write(call.k, task, &U64::new(before)).await?;
     }
     let due = task.pending.get() & !task.blocked.get();
     task.pending.set(task.pending.get() & !due);
-    for signal in (1..=Signal::MAX).map(Signal).filter(|signal| due & bit(*signal) != 0) {
+    for signal in (1..=Signal::MAX)
+        .map(Signal)
+        .filter(|signal| due & bit(*signal) != 0)
+    {
         act(call.k, task, signal)?;
     }
     Ok(0)
@@ -107,14 +133,28 @@ pub(super) async fn tgkill(call: Call<'_>) -> Result<u64, Errno> {
     if call.int(0) <= 0 || call.int(1) <= 0 {
         return Err(Errno::EINVAL);
     }
-    send(&call, Pid(call.int(1)), Some(call.int(0)), Signal(call.int(2)))
+    send(
+        &call,
+        Pid(call.int(1)),
+        Some(call.int(0)),
+        Signal(call.int(2)),
+    )
 }
 
 fn send(call: &Call<'_>, pid: Pid, group: Option<i32>, signal: Signal) -> Result<u64, Errno> {
-    // A remote thread raises at itself by the ids it knows, which are home's after getpid.
-    let at_remote = call.task.popcorn.at_remote.get();
-    let group_matches = |task: &Rc<Task>| at_remote || group.is_none_or(|tgid| task.tgid().0 == tgid);
-    let target = call.k.find_task(pid).filter(group_matches).ok_or(Errno::ESRCH)?;
+    // A remote thread knows its process by home's id (getpid), its threads by this node's (gettid).
+    let home_tgid = call
+        .task
+        .remote()
+        .filter(|rc| rc.for_remote)
+        .map(|rc| rc.tgid.0);
+    let group_matches =
+        |task: &Rc<Task>| group.is_none_or(|tgid| tgid == home_tgid.unwrap_or(task.tgid().0));
+    let target = match home_tgid {
+        Some(tgid) if pid.0 == tgid => Some(Rc::clone(call.task)),
+        _ => call.k.find_task(pid).filter(group_matches),
+    };
+    let target = target.ok_or(Errno::ESRCH)?;
     if signal.0 == 0 {
         return Ok(0);
     }
@@ -135,7 +175,10 @@ fn act(k: &Rc<Kernel>, target: &Rc<Task>, signal: Signal) -> Result<u64, Errno> 
         SIG_IGN => Ok(0),
         SIG_DFL if IGNORED_BY_DEFAULT.contains(&signal.0) => Ok(0),
         SIG_DFL => {
-            k.event(&Event::Signal { pid: target.pid, signal: signal.0 });
+            k.event(&Event::Signal {
+                pid: target.pid,
+                signal: signal.0,
+            });
             do_group_exit(k, target, ExitStatus::Signaled(signal));
             if let Some(thread) = target.thread.get() {
                 k.exec.interrupt(thread);
@@ -143,7 +186,10 @@ fn act(k: &Rc<Kernel>, target: &Rc<Task>, signal: Signal) -> Result<u64, Errno> 
             Ok(0)
         }
         _ => {
-            k.log(&format!("task {} was sent {signal}, which it handles: signal handlers are not modelled", target.pid));
+            k.log(&format!(
+                "task {} was sent {signal}, which it handles: signal handlers are not modelled",
+                target.pid
+            ));
             Err(Errno::ENOSYS)
         }
     }

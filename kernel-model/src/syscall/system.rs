@@ -12,7 +12,9 @@ use crate::mm::{STACK_LIMIT, UserPtr, copy_to_user};
 pub(super) async fn uname(call: Call<'_>) -> Result<u64, Errno> {
     let nodename = format!("node{}", call.k.nid());
     let names = Utsname::new(call.k.isa(), &nodename, "5.2.21-popcorn", "#1 SMP Kettle");
-    UserPtr::new(call.args[0]).write(call.k, call.task, &names).await?;
+    UserPtr::new(call.args[0])
+        .write(call.k, call.task, &names)
+        .await?;
     Ok(0)
 }
 
@@ -65,7 +67,8 @@ pub(super) async fn prlimit64(call: Call<'_>) -> Result<u64, Errno> {
         _ => (RLIM_INFINITY, RLIM_INFINITY),
     };
     if let Some(old) = UserPtr::<[U64; 2]>::new(call.args[3]).non_null() {
-        old.write(call.k, call.task, &[U64::new(soft), U64::new(hard)]).await?;
+        old.write(call.k, call.task, &[U64::new(soft), U64::new(hard)])
+            .await?;
     }
     Ok(0)
 }

@@ -5,14 +5,21 @@ use std::pin::Pin;
 
 use isa::syscall::Sysno;
 
-use super::{Call, SyscallOutcome, SyscallResult, file, futex_call, identity, memory, signal, system, threads, time};
+use super::{
+    Call, SyscallOutcome, SyscallResult, file, futex_call, identity, memory, signal, system,
+    threads, time,
+};
 
 /// An implementation, as the table holds it.
-pub(super) type Implementation = for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = SyscallResult> + 'a>>;
+pub(super) type Implementation =
+    for<'a> fn(Call<'a>) -> Pin<Box<dyn Future<Output = SyscallResult> + 'a>>;
 
 /// The implementation of a call, if there is one.
 pub(super) fn implementation(sysno: Sysno) -> Option<Implementation> {
-    TABLE.iter().find(|(call, _)| *call == sysno).map(|(_, run)| *run)
+    TABLE
+        .iter()
+        .find(|(call, _)| *call == sysno)
+        .map(|(_, run)| *run)
 }
 
 macro_rules! calls {
@@ -98,7 +105,10 @@ mod tests {
     #[test]
     fn every_call_is_listed_once() {
         for (index, (sysno, _)) in TABLE.iter().enumerate() {
-            assert!(TABLE[..index].iter().all(|(other, _)| other != sysno), "{sysno} is listed twice");
+            assert!(
+                TABLE[..index].iter().all(|(other, _)| other != sysno),
+                "{sysno} is listed twice"
+            );
         }
     }
 }

@@ -23,12 +23,19 @@ pub(super) async fn exit_group(call: Call<'_>) -> Result<SyscallOutcome, Errno> 
 
 /// clone(2), for threads.
 pub(super) async fn clone(call: Call<'_>) -> Result<u64, Errno> {
-    process::sys_clone(call.k, call.task, CloneArgs::decode(call.caller.abi, call.args)).await
+    process::sys_clone(
+        call.k,
+        call.task,
+        CloneArgs::decode(call.caller.abi, call.args),
+    )
+    .await
 }
 
 /// set_tid_address(2).
 pub(super) async fn set_tid_address(call: Call<'_>) -> Result<u64, Errno> {
-    call.task.clear_child_tid.set(Some(call.addr(0)).filter(|addr| addr.0 != 0));
+    call.task
+        .clear_child_tid
+        .set(Some(call.addr(0)).filter(|addr| addr.0 != 0));
     Ok(call.task.pid.0.unsigned_abs().into())
 }
 
@@ -37,7 +44,11 @@ const ROBUST_HEAD_LEN: u64 = 24;
 
 /// set_robust_list(2): accepted; the list is not walked when a thread ends.
 pub(super) async fn set_robust_list(call: Call<'_>) -> Result<u64, Errno> {
-    if call.args[1] == ROBUST_HEAD_LEN { Ok(0) } else { Err(Errno::EINVAL) }
+    if call.args[1] == ROBUST_HEAD_LEN {
+        Ok(0)
+    } else {
+        Err(Errno::EINVAL)
+    }
 }
 
 /// sched_yield(2).
@@ -48,10 +59,13 @@ pub(super) async fn sched_yield(call: Call<'_>) -> Result<u64, Errno> {
 
 /// sched_getaffinity(2): every CPU of the node. Returns the size of the kernel's mask, as the system call does.
 pub(super) async fn sched_getaffinity(call: Call<'_>) -> Result<u64, Errno> {
-    let mask = (0..call.k.config.cpus).fold(vec![0_u64; usize::from(call.k.config.cpus.div_ceil(64))], |mut mask, cpu| {
-        mask[usize::from(cpu / 64)] |= 1 << (cpu % 64);
-        mask
-    });
+    let mask = (0..call.k.config.cpus).fold(
+        vec![0_u64; usize::from(call.k.config.cpus.div_ceil(64))],
+        |mut mask, cpu| {
+            mask[usize::from(cpu / 64)] |= 1 << (cpu % 64);
+            mask
+        },
+    );
     let bytes: Vec<u8> = mask.iter().flat_map(|word| word.to_le_bytes()).collect();
     let room = u64::from(call.uint(1));
     if room < bytes.len() as u64 || !room.is_multiple_of(8) {
@@ -82,12 +96,18 @@ pub(super) async fn arch_prctl(call: Call<'_>) -> Result<u64, Errno> {
             if call.addr(1) >= call.task.mm().layout.get().task_size {
                 return Err(Errno::EPERM);
             }
-            call.task.context.borrow_mut().regs_mut().set_tls(call.addr(1));
+            call.task
+                .context
+                .borrow_mut()
+                .regs_mut()
+                .set_tls(call.addr(1));
             Ok(0)
         }
         ARCH_GET_FS => {
             let tls = call.task.context.borrow().regs().tls();
-            UserPtr::new(call.args[1]).write(call.k, call.task, &U64::new(tls.0)).await?;
+            UserPtr::new(call.args[1])
+                .write(call.k, call.task, &U64::new(tls.0))
+                .await?;
             Ok(0)
         }
         _ => Err(Errno::EINVAL),

@@ -55,7 +55,9 @@ fn read_clock(call: &Call<'_>, clock: i32) -> Result<u64, Errno> {
 /// clock_gettime(2).
 pub(super) async fn clock_gettime(call: Call<'_>) -> Result<u64, Errno> {
     let now = Timespec::from_nanos(read_clock(&call, call.int(0))?);
-    UserPtr::new(call.args[1]).write(call.k, call.task, &now).await?;
+    UserPtr::new(call.args[1])
+        .write(call.k, call.task, &now)
+        .await?;
     Ok(0)
 }
 
@@ -63,7 +65,9 @@ pub(super) async fn clock_gettime(call: Call<'_>) -> Result<u64, Errno> {
 pub(super) async fn clock_getres(call: Call<'_>) -> Result<u64, Errno> {
     read_clock(&call, call.int(0))?;
     if let Some(resolution) = UserPtr::new(call.args[1]).non_null() {
-        resolution.write(call.k, call.task, &Timespec::new(0, 1)).await?;
+        resolution
+            .write(call.k, call.task, &Timespec::new(0, 1))
+            .await?;
     }
     Ok(0)
 }
@@ -105,13 +109,19 @@ pub(super) async fn clock_nanosleep(call: Call<'_>) -> Result<u64, Errno> {
     if call.int(1) & TIMER_ABSTIME == 0 {
         return sleep_until(&call, call.k.exec.now() + span_of_ns(ns), Some(3)).await;
     }
-    let until = if is_realtime(clock) { realtime_to_sim(ns) } else { SimTime::ZERO + span_of_ns(ns) };
+    let until = if is_realtime(clock) {
+        realtime_to_sim(ns)
+    } else {
+        SimTime::ZERO + span_of_ns(ns)
+    };
     sleep_until(&call, until, None).await
 }
 
 /// A timespec argument in nanoseconds.
 async fn read_ns(call: &Call<'_>, index: usize) -> Result<u64, Errno> {
-    let wanted: Timespec = UserPtr::new(call.args[index]).read(call.k, call.task).await?;
+    let wanted: Timespec = UserPtr::new(call.args[index])
+        .read(call.k, call.task)
+        .await?;
     valid_ns(wanted).ok_or(Errno::EINVAL)
 }
 
@@ -122,7 +132,8 @@ async fn sleep_until(call: &Call<'_>, until: SimTime, rest: Option<usize>) -> Re
     if call.task.is_dying() || call.k.exec.sleep(span, record).await == Wake::Interrupted {
         let left = until.saturating_since(call.k.exec.now()).as_ns();
         if let Some(out) = rest.and_then(|index| UserPtr::new(call.args[index]).non_null()) {
-            out.write(call.k, call.task, &Timespec::from_nanos(left)).await?;
+            out.write(call.k, call.task, &Timespec::from_nanos(left))
+                .await?;
         }
         return Err(Errno::EINTR);
     }

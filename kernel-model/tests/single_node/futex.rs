@@ -19,11 +19,19 @@ const DONE: Option<ExitStatus> = Some(ExitStatus::Exited(0));
 /// Creates a thread that goes on at operation `child`, with its tid word at `ctid` (set now, cleared at its end).
 fn thread(child: usize, ctid: u64) -> [Op; 2] {
     // VM FS FILES SIGHAND THREAD SYSVSEM SETTLS PARENT_SETTID CHILD_CLEARTID; aarch64 order: flags stack ptid tls ctid.
-    [call(Sysno::Clone, &[0x003d_0f00, DATA + 0x2000, ctid, 0x1234, ctid]), Op::IfZero(child)]
+    [
+        call(
+            Sysno::Clone,
+            &[0x003d_0f00, DATA + 0x2000, ctid, 0x1234, ctid],
+        ),
+        Op::IfZero(child),
+    ]
 }
 
 fn futex(op: u64, args: &[u64]) -> Op {
-    let [addr, rest @ ..] = args else { panic!("a futex has an address") };
+    let [addr, rest @ ..] = args else {
+        panic!("a futex has an address")
+    };
     call(Sysno::Futex, &[&[*addr, op], rest].concat())
 }
 
@@ -51,18 +59,36 @@ fn a_wait_checks_the_word() {
 #[test]
 fn timeouts_are_relative_or_absolute() {
     let set_time = |sec: u32, nsec: u32| {
-        [Op::Store(Val::Imm(TIME), sec), Op::Store(Val::Imm(TIME + 4), 0), Op::Store(Val::Imm(TIME + 8), nsec), Op::Store(Val::Imm(TIME + 12), 0)]
+        [
+            Op::Store(Val::Imm(TIME), sec),
+            Op::Store(Val::Imm(TIME + 4), 0),
+            Op::Store(Val::Imm(TIME + 8), nsec),
+            Op::Store(Val::Imm(TIME + 12), 0),
+        ]
     };
     let mut script = Vec::new();
     script.extend(set_time(2, 0));
-    script.extend([futex(WAIT, &[WORD, 0, TIME]), Op::ExpectErr(Errno::ETIMEDOUT)]);
+    script.extend([
+        futex(WAIT, &[WORD, 0, TIME]),
+        Op::ExpectErr(Errno::ETIMEDOUT),
+    ]);
     // Two seconds have gone by: an absolute time of 3 s is one second away, one of 1 s is past.
     script.extend(set_time(3, 0));
-    script.extend([futex(WAIT_BITSET, &[WORD, 0, TIME, 0, u64::from(u32::MAX)]), Op::ExpectErr(Errno::ETIMEDOUT)]);
+    script.extend([
+        futex(WAIT_BITSET, &[WORD, 0, TIME, 0, u64::from(u32::MAX)]),
+        Op::ExpectErr(Errno::ETIMEDOUT),
+    ]);
     script.extend(set_time(1, 0));
-    script.extend([futex(WAIT_BITSET, &[WORD, 0, TIME, 0, u64::from(u32::MAX)]), Op::ExpectErr(Errno::ETIMEDOUT)]);
+    script.extend([
+        futex(WAIT_BITSET, &[WORD, 0, TIME, 0, u64::from(u32::MAX)]),
+        Op::ExpectErr(Errno::ETIMEDOUT),
+    ]);
     script.extend(set_time(0, 1_000_000_000));
-    script.extend([futex(WAIT, &[WORD, 0, TIME]), Op::ExpectErr(Errno::EINVAL), exit(0)]);
+    script.extend([
+        futex(WAIT, &[WORD, 0, TIME]),
+        Op::ExpectErr(Errno::EINVAL),
+        exit(0),
+    ]);
     let (status, node) = run(script);
     assert_eq!(status, DONE);
     assert_eq!(node.kernel.exec.now().as_secs(), 3);
@@ -112,13 +138,38 @@ fn who_waits_longest_is_woken_first() {
     let yields = |count: usize| vec![call(Sysno::SchedYield, &[]); count];
     // (what the main thread does, what was said at the end)
     let cases: [(Vec<Op>, &str); 4] = [
-        ([vec![text.clone(), futex(WAKE, &[WORD, 1]), Op::Expect(0, 1)], yields(4)].concat(), "a"),
-        ([vec![text.clone(), futex(WAKE, &[WORD, 2]), Op::Expect(0, 2)], yields(4)].concat(), "ab"),
-        ([vec![text.clone(), futex(WAKE, &[WORD, 100]), Op::Expect(0, 3)], yields(4)].concat(), "abc"),
+        (
+            [
+                vec![text.clone(), futex(WAKE, &[WORD, 1]), Op::Expect(0, 1)],
+                yields(4),
+            ]
+            .concat(),
+            "a",
+        ),
+        (
+            [
+                vec![text.clone(), futex(WAKE, &[WORD, 2]), Op::Expect(0, 2)],
+                yields(4),
+            ]
+            .concat(),
+            "ab",
+        ),
+        (
+            [
+                vec![text.clone(), futex(WAKE, &[WORD, 100]), Op::Expect(0, 3)],
+                yields(4),
+            ]
+            .concat(),
+            "abc",
+        ),
         (
             [
                 // Wake one, move one to the other word, leave one; then wake at the other word.
-                vec![text, futex(CMP_REQUEUE, &[WORD, 1, 1, OTHER, 0]), Op::Expect(0, 2)],
+                vec![
+                    text,
+                    futex(CMP_REQUEUE, &[WORD, 1, 1, OTHER, 0]),
+                    Op::Expect(0, 2),
+                ],
                 yields(4),
                 vec![futex(WAKE, &[OTHER, 9]), Op::Expect(0, 1)],
                 yields(4),
@@ -138,8 +189,14 @@ fn who_waits_longest_is_woken_first() {
 fn a_group_that_ends_takes_its_sleepers_along() {
     let ends: [(Op, ExitStatus); 3] = [
         (exit(4), ExitStatus::Exited(4)),
-        (Op::Load(Val::Imm(0), 0), ExitStatus::Signaled(Signal::SIGSEGV)),
-        (call(Sysno::Kill, &[0, 15]), ExitStatus::Signaled(Signal::SIGTERM)),
+        (
+            Op::Load(Val::Imm(0), 0),
+            ExitStatus::Signaled(Signal::SIGSEGV),
+        ),
+        (
+            call(Sysno::Kill, &[0, 15]),
+            ExitStatus::Signaled(Signal::SIGTERM),
+        ),
     ];
     for (end, status) in ends {
         let (ended, node) = run(three_sleepers(vec![end]));

@@ -41,18 +41,57 @@ fn argument() -> impl Strategy<Value = u64> {
 }
 
 fn any_call() -> impl Strategy<Value = Op> {
-    let calls: Vec<_> = Sysno::all().filter(|sysno| sysno.number(Isa::Aarch64).is_some()).collect();
-    (prop::sample::select(calls), prop::collection::vec(argument(), 6)).prop_map(|(sysno, args)| call(sysno, &args))
+    let calls: Vec<_> = Sysno::all()
+        .filter(|sysno| sysno.number(Isa::Aarch64).is_some())
+        .collect();
+    (
+        prop::sample::select(calls),
+        prop::collection::vec(argument(), 6),
+    )
+        .prop_map(|(sysno, args)| call(sysno, &args))
 }
 
 /// The calls that exist come more often.
 fn known_call() -> impl Strategy<Value = Op> {
     use Sysno::*;
     let calls = vec![
-        Futex, Write, Writev, Read, Readv, Openat, Fstat, Newfstatat, Lseek, Fcntl, Dup, Dup3, Readlinkat, Getcwd, Mmap, Munmap, Mprotect, Madvise, Brk,
-        Mremap, SetTidAddress, SchedGetaffinity, Getcpu, ClockGettime, Gettimeofday, RtSigaction, RtSigprocmask, Getrandom, Prlimit64, Uname, Pread64,
+        Futex,
+        Write,
+        Writev,
+        Read,
+        Readv,
+        Openat,
+        Fstat,
+        Newfstatat,
+        Lseek,
+        Fcntl,
+        Dup,
+        Dup3,
+        Readlinkat,
+        Getcwd,
+        Mmap,
+        Munmap,
+        Mprotect,
+        Madvise,
+        Brk,
+        Mremap,
+        SetTidAddress,
+        SchedGetaffinity,
+        Getcpu,
+        ClockGettime,
+        Gettimeofday,
+        RtSigaction,
+        RtSigprocmask,
+        Getrandom,
+        Prlimit64,
+        Uname,
+        Pread64,
     ];
-    (prop::sample::select(calls), prop::collection::vec(argument(), 6)).prop_map(|(sysno, args)| call(sysno, &args))
+    (
+        prop::sample::select(calls),
+        prop::collection::vec(argument(), 6),
+    )
+        .prop_map(|(sysno, args)| call(sysno, &args))
 }
 
 proptest! {

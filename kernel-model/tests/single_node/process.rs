@@ -88,13 +88,19 @@ fn files_of_the_root_are_read_and_not_written() {
         Op::ExpectErr(Errno::ENOENT),
         exit(0),
     ]);
-    assert_eq!(run_with(script, &[("/dir/f", b"01234567".to_vec())], 256).0, DONE);
+    assert_eq!(
+        run_with(script, &[("/dir/f", b"01234567".to_vec())], 256).0,
+        DONE
+    );
 }
 
 #[test]
 fn a_thread_has_its_own_stack_and_shares_the_rest() {
     let script = vec![
-        call(Sysno::Clone, &[0x0009_0f00 | 0x4_0000, OUT + 0x800, 0, 0x7777, 0]),
+        call(
+            Sysno::Clone,
+            &[0x0009_0f00 | 0x4_0000, OUT + 0x800, 0, 0x7777, 0],
+        ),
         Op::IfZero(6),
         Op::Expect(0, 1001),
         call(Sysno::SchedYield, &[]),
@@ -113,8 +119,17 @@ fn a_thread_has_its_own_stack_and_shares_the_rest() {
 
 #[test]
 fn other_clones_are_refused() {
-    for (flags, errno) in [(17, Errno::ENOSYS), (0x1_0000, Errno::EINVAL), (0x800, Errno::EINVAL), (0x2001_0900 | 0x100, Errno::ENOSYS)] {
-        let script = vec![call(Sysno::Clone, &[flags, 0, 0, 0, 0]), Op::ExpectErr(errno), exit(0)];
+    for (flags, errno) in [
+        (17, Errno::ENOSYS),
+        (0x1_0000, Errno::EINVAL),
+        (0x800, Errno::EINVAL),
+        (0x2001_0900 | 0x100, Errno::ENOSYS),
+    ] {
+        let script = vec![
+            call(Sysno::Clone, &[flags, 0, 0, 0, 0]),
+            Op::ExpectErr(errno),
+            exit(0),
+        ];
         assert_eq!(run(script).0, DONE, "{flags:#x}");
     }
 }
@@ -132,7 +147,10 @@ fn the_leader_may_go_first() {
         call(Sysno::Exit, &[1]),
     ];
     let (status, node) = run(script);
-    assert_eq!((status, node.output().as_str()), (Some(ExitStatus::Exited(6)), "last"));
+    assert_eq!(
+        (status, node.output().as_str()),
+        (Some(ExitStatus::Exited(6)), "last")
+    );
 }
 
 #[test]
@@ -157,7 +175,12 @@ fn sleep_takes_virtual_time() {
 
 #[test]
 fn random_numbers_are_the_same_in_every_run() {
-    let script = vec![call(Sysno::Getrandom, &[OUT, 16, 0]), Op::Expect(0, 16), call(Sysno::Write, &[1, OUT, 16]), exit(0)];
+    let script = vec![
+        call(Sysno::Getrandom, &[OUT, 16, 0]),
+        Op::Expect(0, 16),
+        call(Sysno::Write, &[1, OUT, 16]),
+        exit(0),
+    ];
     let bytes = || run(script.clone()).1.events.output.borrow().clone();
     assert_eq!(bytes(), bytes());
     assert_ne!(bytes(), vec![0; 16]);
@@ -166,16 +189,54 @@ fn random_numbers_are_the_same_in_every_run() {
 #[test]
 fn signals_end_programs_unless_blocked_or_ignored() {
     let tgkill = |signal: u64| call(Sysno::Tgkill, &[1000, 1000, signal]);
-    let mask = |how: u64, low: u32| [Op::Store(Val::Imm(OUT), low), call(Sysno::RtSigprocmask, &[how, OUT, 0, 8])];
-    let set_handler = |signal: u64, handler: u32| [Op::Store(Val::Imm(OUT + 0x40), handler), call(Sysno::RtSigaction, &[signal, OUT + 0x40, 0, 8])];
+    let mask = |how: u64, low: u32| {
+        [
+            Op::Store(Val::Imm(OUT), low),
+            call(Sysno::RtSigprocmask, &[how, OUT, 0, 8]),
+        ]
+    };
+    let set_handler = |signal: u64, handler: u32| {
+        [
+            Op::Store(Val::Imm(OUT + 0x40), handler),
+            call(Sysno::RtSigaction, &[signal, OUT + 0x40, 0, 8]),
+        ]
+    };
     let abrt = 1 << 5;
     let cases: [(&str, Vec<Op>, ExitStatus); 6] = [
-        ("default", vec![tgkill(6)], ExitStatus::Signaled(Signal::SIGABRT)),
-        ("probe", vec![tgkill(0), Op::Expect(0, 0)], ExitStatus::Exited(0)),
-        ("blocked", [&mask(0, abrt)[..], &[tgkill(6)]].concat(), ExitStatus::Exited(0)),
-        ("unblocked", [&mask(0, abrt)[..], &[tgkill(6)], &mask(1, abrt)].concat(), ExitStatus::Signaled(Signal::SIGABRT)),
-        ("ignored", [&set_handler(6, 1)[..], &[tgkill(6)]].concat(), ExitStatus::Exited(0)),
-        ("handled", [&set_handler(10, 0x40_0000)[..], &[tgkill(10), Op::ExpectErr(Errno::ENOSYS)]].concat(), ExitStatus::Exited(0)),
+        (
+            "default",
+            vec![tgkill(6)],
+            ExitStatus::Signaled(Signal::SIGABRT),
+        ),
+        (
+            "probe",
+            vec![tgkill(0), Op::Expect(0, 0)],
+            ExitStatus::Exited(0),
+        ),
+        (
+            "blocked",
+            [&mask(0, abrt)[..], &[tgkill(6)]].concat(),
+            ExitStatus::Exited(0),
+        ),
+        (
+            "unblocked",
+            [&mask(0, abrt)[..], &[tgkill(6)], &mask(1, abrt)].concat(),
+            ExitStatus::Signaled(Signal::SIGABRT),
+        ),
+        (
+            "ignored",
+            [&set_handler(6, 1)[..], &[tgkill(6)]].concat(),
+            ExitStatus::Exited(0),
+        ),
+        (
+            "handled",
+            [
+                &set_handler(10, 0x40_0000)[..],
+                &[tgkill(10), Op::ExpectErr(Errno::ENOSYS)],
+            ]
+            .concat(),
+            ExitStatus::Exited(0),
+        ),
     ];
     for (what, mut script, status) in cases {
         script.push(exit(0));
@@ -186,9 +247,18 @@ fn signals_end_programs_unless_blocked_or_ignored() {
 #[test]
 fn an_unknown_call_is_reported_once() {
     let socket = call(Sysno::Socket, &[1, 1, 0]);
-    let (status, node) = run(vec![socket.clone(), Op::ExpectErr(Errno::ENOSYS), socket, Op::ExpectErr(Errno::ENOSYS), exit(0)]);
+    let (status, node) = run(vec![
+        socket.clone(),
+        Op::ExpectErr(Errno::ENOSYS),
+        socket,
+        Op::ExpectErr(Errno::ENOSYS),
+        exit(0),
+    ]);
     assert_eq!(status, DONE);
-    assert_eq!(node.events.log.borrow().as_slice(), ["unimplemented: socket"]);
+    assert_eq!(
+        node.events.log.borrow().as_slice(),
+        ["unimplemented: socket"]
+    );
 }
 
 #[test]
@@ -197,25 +267,45 @@ fn a_program_that_cannot_be_started_is_a_sentence() {
     x86[18] = 62;
     let mut data_beyond = program(1);
     data_beyond[64 + 56 + 16 + 6] = 0xff;
-    let files = [("/x86", x86), ("/text", b"#!/bin/sh\n".to_vec()), ("/beyond", data_beyond)];
+    let files = [
+        ("/x86", x86),
+        ("/text", b"#!/bin/sh\n".to_vec()),
+        ("/beyond", data_beyond),
+    ];
     let cases = [
         ("/none", "/none cannot be opened on a node of aarch64"),
-        ("/x86", "/x86 is a program for x86_64, but the node has aarch64 CPUs: build it for aarch64, or start it on a node of x86_64"),
+        (
+            "/x86",
+            "/x86 is a program for x86_64, but the node has aarch64 CPUs: build it for aarch64, or start it on a node of x86_64",
+        ),
         ("/text", "/text cannot be run: this is not an ELF file"),
         ("/beyond", "/beyond cannot be run: the segment at"),
     ];
     let node = Node::new(Vec::new(), &files, 64);
     for (path, sentence) in cases {
-        let Err(error) = start_process(&node.kernel, path, &[], &[]) else { panic!("{path} was started") };
+        let Err(error) = start_process(&node.kernel, path, &[], &[]) else {
+            panic!("{path} was started")
+        };
         assert!(error.to_string().starts_with(sentence), "{error}");
     }
     let long = vec!["x".repeat(3 << 20)];
-    assert!(matches!(start_process(&node.kernel, "/prog", &long, &[]), Err(ExecError::TooLong { .. })));
-    assert!(matches!(start_process(&node.kernel, "/prog", &["a\0b".to_owned()], &[]), Err(ExecError::ZeroByte { .. })));
+    assert!(matches!(
+        start_process(&node.kernel, "/prog", &long, &[]),
+        Err(ExecError::TooLong { .. })
+    ));
+    assert!(matches!(
+        start_process(&node.kernel, "/prog", &["a\0b".to_owned()], &[]),
+        Err(ExecError::ZeroByte { .. })
+    ));
     assert_eq!(node.kernel.frames.borrow().used(), 0);
     let tiny = Node::new(Vec::new(), &files, 0);
-    assert!(matches!(start_process(&tiny.kernel, "/prog", &[], &[]), Err(ExecError::OutOfMemory { .. })));
+    assert!(matches!(
+        start_process(&tiny.kernel, "/prog", &[], &[]),
+        Err(ExecError::OutOfMemory { .. })
+    ));
     assert_eq!(tiny.kernel.frames.borrow().used(), 0);
-    node.kernel.event(&Event::Log { text: "still there" });
+    node.kernel.event(&Event::Log {
+        text: "still there",
+    });
     assert_eq!(node.events.log.borrow().as_slice(), ["still there"]);
 }

@@ -84,8 +84,14 @@ impl ScriptedCpu {
         let pc = regs.pc();
         self.access(mmu, pc.0, Access::Fetch)?;
         let index = (pc.0 - CODE) as usize / 4;
-        let op = self.script.0.get(index).unwrap_or_else(|| panic!("the script ends without an exit, at {index}"));
-        let RegisterFile::Aarch64(arm) = regs else { panic!("scripts use aarch64 registers") };
+        let op = self
+            .script
+            .0
+            .get(index)
+            .unwrap_or_else(|| panic!("the script ends without an exit, at {index}"));
+        let RegisterFile::Aarch64(arm) = regs else {
+            panic!("scripts use aarch64 registers")
+        };
         let value = |val: &Val, arm: &isa::Aarch64Regs| match *val {
             Val::Imm(value) => value,
             Val::X(31, offset) => arm.sp.wrapping_add_signed(offset),
@@ -96,11 +102,19 @@ impl ScriptedCpu {
         match op {
             Op::Load(at, expected) => {
                 let mut bytes = [0; 4];
-                self.memory.read(self.access(mmu, value(at, arm), Access::Read)?, &mut bytes);
-                assert_eq!(u32::from_le_bytes(bytes), *expected, "operation {index}: {op:?}");
+                self.memory
+                    .read(self.access(mmu, value(at, arm), Access::Read)?, &mut bytes);
+                assert_eq!(
+                    u32::from_le_bytes(bytes),
+                    *expected,
+                    "operation {index}: {op:?}"
+                );
             }
             Op::Store(at, stored) => {
-                self.memory.write(self.access(mmu, value(at, arm), Access::Write)?, &stored.to_le_bytes());
+                self.memory.write(
+                    self.access(mmu, value(at, arm), Access::Write)?,
+                    &stored.to_le_bytes(),
+                );
             }
             Op::Call(sysno, args) => {
                 let args: Vec<_> = args.iter().map(|arg| value(arg, arm)).collect();
@@ -110,10 +124,19 @@ impl ScriptedCpu {
                 exit = Some(CpuExit::Syscall);
             }
             Op::Expect(register, expected) => {
-                assert_eq!(arm.x[*register], *expected, "operation {index}: x{register} is {:#x}", arm.x[*register]);
+                assert_eq!(
+                    arm.x[*register], *expected,
+                    "operation {index}: x{register} is {:#x}",
+                    arm.x[*register]
+                );
             }
             Op::ExpectErr(errno) => {
-                assert_eq!(Errno::decode(arm.x[0]), Err(*errno), "operation {index}: x0 is {:#x}", arm.x[0]);
+                assert_eq!(
+                    Errno::decode(arm.x[0]),
+                    Err(*errno),
+                    "operation {index}: x0 is {:#x}",
+                    arm.x[0]
+                );
             }
             Op::Move(to, from) => arm.x[*to] = arm.x[*from],
             Op::IfZero(target) if arm.x[0] == 0 => next = CODE + 4 * *target as u64,
@@ -134,10 +157,16 @@ impl Cpu for ScriptedCpu {
         context.take_dirty();
         for retired in 0..budget {
             if let Err(exit) = self.step(context.saved_mut(), mmu) {
-                return RunResult { exit, retired: retired + u64::from(exit == CpuExit::Syscall) };
+                return RunResult {
+                    exit,
+                    retired: retired + u64::from(exit == CpuExit::Syscall),
+                };
             }
         }
-        RunResult { exit: CpuExit::Budget, retired: budget }
+        RunResult {
+            exit: CpuExit::Budget,
+            retired: budget,
+        }
     }
 
     fn switch_out(&mut self, _: &mut UserContext) {}
@@ -178,14 +207,21 @@ impl File for Bytes {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
-        let rest = self.0.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or(&[]);
+        let rest = self
+            .0
+            .get(usize::try_from(offset).unwrap_or(usize::MAX)..)
+            .unwrap_or(&[]);
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         len
     }
 
     fn stat(&self) -> Stat {
-        Stat { mode: FileType::Regular.mode_bits() | 0o444, size: self.0.len() as i64, ..Stat::default() }
+        Stat {
+            mode: FileType::Regular.mode_bits() | 0o444,
+            size: self.0.len() as i64,
+            ..Stat::default()
+        }
     }
 }
 
@@ -195,7 +231,11 @@ pub struct Files(BTreeMap<String, Rc<Bytes>>);
 
 impl RootFs for Files {
     fn open(&self, path: &str, _: Isa) -> Result<Rc<dyn File>, Errno> {
-        self.0.get(path).cloned().map(|file| file as Rc<dyn File>).ok_or(Errno::ENOENT)
+        self.0
+            .get(path)
+            .cloned()
+            .map(|file| file as Rc<dyn File>)
+            .ok_or(Errno::ENOENT)
     }
 }
 
@@ -211,7 +251,9 @@ impl EventSink for Recorder {
         match event {
             Event::Output { bytes, .. } => self.output.borrow_mut().extend_from_slice(bytes),
             Event::Log { text } => self.log.borrow_mut().push((*text).to_owned()),
-            Event::Unimplemented { name, .. } => self.log.borrow_mut().push(format!("unimplemented: {name}")),
+            Event::Unimplemented { name, .. } => {
+                self.log.borrow_mut().push(format!("unimplemented: {name}"))
+            }
             _ => {}
         }
     }
@@ -226,19 +268,37 @@ pub struct Node {
 impl Node {
     /// A node with these files, beside the program `/prog`, and this much memory.
     pub fn new(script: Vec<Op>, files: &[(&str, Vec<u8>)], frames: u64) -> Self {
-        let mut root: BTreeMap<_, _> = files.iter().map(|(path, bytes)| ((*path).to_owned(), Rc::new(Bytes(bytes.clone())))).collect();
-        root.entry("/prog".to_owned()).or_insert_with(|| Rc::new(Bytes(program(script.len()))));
-        let memory = Rc::new(VecMemory(RefCell::new(vec![0xaa; (frames * PAGE_SIZE) as usize])));
+        let mut root: BTreeMap<_, _> = files
+            .iter()
+            .map(|(path, bytes)| ((*path).to_owned(), Rc::new(Bytes(bytes.clone()))))
+            .collect();
+        root.entry("/prog".to_owned())
+            .or_insert_with(|| Rc::new(Bytes(program(script.len()))));
+        let memory = Rc::new(VecMemory(RefCell::new(vec![
+            0xaa;
+            (frames * PAGE_SIZE) as usize
+        ])));
         let events = Rc::new(Recorder::default());
-        let cpu = ScriptedCpu { script: Script(Rc::new(script)), memory: Rc::clone(&memory) };
-        let hardware =
-            Hardware { cpus: vec![Box::new(cpu)], memory, root: Rc::new(Files(root)), events: Rc::clone(&events) as Rc<dyn EventSink> };
+        let cpu = ScriptedCpu {
+            script: Script(Rc::new(script)),
+            memory: Rc::clone(&memory),
+        };
+        let hardware = Hardware {
+            cpus: vec![Box::new(cpu)],
+            memory,
+            root: Rc::new(Files(root)),
+            events: Rc::clone(&events) as Rc<dyn EventSink>,
+        };
         let nid = Nid::new(0).unwrap();
-        Self { kernel: Kernel::boot(NodeConfig::new(nid, Isa::Aarch64), hardware, &[]), events }
+        Self {
+            kernel: Kernel::boot(NodeConfig::new(nid, Isa::Aarch64), hardware, &[]),
+            events,
+        }
     }
 
     pub fn start(&self) -> Rc<Task> {
-        let task = start_process(&self.kernel, "/prog", &["prog".to_owned()], &[]).expect("the script is a program");
+        let task = start_process(&self.kernel, "/prog", &["prog".to_owned()], &[])
+            .expect("the script is a program");
         wake_up_new_task(&self.kernel, &task);
         task
     }
@@ -263,7 +323,11 @@ pub fn run(script: Vec<Op>) -> (Option<ExitStatus>, Node) {
     run_with(script, &[], 4096)
 }
 
-pub fn run_with(script: Vec<Op>, files: &[(&str, Vec<u8>)], frames: u64) -> (Option<ExitStatus>, Node) {
+pub fn run_with(
+    script: Vec<Op>,
+    files: &[(&str, Vec<u8>)],
+    frames: u64,
+) -> (Option<ExitStatus>, Node) {
     let node = Node::new(script, files, frames);
     let task = node.start();
     let status = node.run(&task);
