@@ -65,6 +65,19 @@ impl FutexCall {
         op & !(FUTEX_PRIVATE_FLAG | FUTEX_CLOCK_REALTIME)
     }
 
+    /// The call that wakes one waiter.
+    pub fn wake_one(uaddr: VirtAddr) -> Self {
+        Self {
+            uaddr,
+            op: FUTEX_WAKE,
+            val: 1,
+            timeout: None,
+            uaddr2: VirtAddr(0),
+            val2: 0,
+            val3: 0,
+        }
+    }
+
     /// Whether the operation's fourth argument is a pointer to a timeout; otherwise it is `val2`.
     pub fn takes_timeout(op: i32) -> bool {
         matches!(Self::command(op), FUTEX_WAIT | FUTEX_WAIT_BITSET)

@@ -3,8 +3,10 @@
 
 use std::rc::Rc;
 
+use isa::VirtAddr;
+
 use crate::event::Event;
-use crate::futex;
+use crate::futex::{self, FutexCall};
 use crate::kernel::Kernel;
 use crate::mm::{copy_to_user, exit_mmap};
 use crate::process_server::process_server_task_exit;
@@ -52,14 +54,27 @@ async fn exit_mm(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
     };
     if let Some(addr) = task.clear_child_tid.take()
         && mm.users.get() > 1
-        && copy_to_user(k, task, addr, &[0; 4]).await.is_ok()
+        && !task.popcorn.parked.get()
     {
-        futex::wake_address(k, &mm, addr, 1);
+        mm_release(k, task, addr).await;
     }
     process_server_task_exit(k, task, status).await;
     *task.mm.borrow_mut() = None;
     mm.users.set(mm.users.get() - 1);
     if mm.users.get() == 0 {
         exit_mmap(k, &mm);
+    }
+}
+
+/// Clears the tid word and wakes one waiter: those of a distributed process wait at home. Errors are nobody's business any more.
+async fn mm_release(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) {
+    if copy_to_user(k, task, addr, &[0; 4]).await.is_err() {
+        return;
+    }
+    if task.popcorn.at_remote.get() {
+        let wake = FutexCall::wake_one(addr);
+        let _ = futex::process_server_do_futex_remote(k, task, wake).await;
+    } else {
+        futex::wake_address(k, &task.mm(), addr, 1);
     }
 }
