@@ -93,3 +93,53 @@ fn map(r: &mut Reader<'_>, records: &mut Vec<Record>) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A map of one function with one record that has one location and one live-out register.
+    fn example() -> Vec<u8> {
+        let mut map = vec![VERSION, 0, 0, 0];
+        for word in [1u32, 1, 1] {
+            map.extend(word.to_le_bytes());
+        }
+        for word in [0x41_0000u64, 40, 1, 99] {
+            map.extend(word.to_le_bytes());
+        }
+        map.extend(7u64.to_le_bytes());
+        map.extend(0x1c_u32.to_le_bytes());
+        map.extend([0, 0, 1, 0]);
+        map.extend([0xaa; LOCATION_SIZE]);
+        map.extend([0; 4]);
+        map.extend([0, 0, 1, 0]);
+        map.extend([0xbb; LIVE_OUT_SIZE]);
+        map
+    }
+
+    #[test]
+    fn maps_of_several_objects_follow_each_other() {
+        let record = Record {
+            id: 7,
+            function: 0x41_0000,
+            frame_size: 40,
+            return_address: 0x41_001c,
+        };
+        assert_eq!(parse(&[]), Ok(vec![]));
+        assert_eq!(parse(&example()), Ok(vec![record]));
+        let twice = [example(), example()].concat();
+        assert_eq!(parse(&twice), Ok(vec![record, record]));
+    }
+
+    #[test]
+    fn every_cut_is_an_error() {
+        let map = example();
+        let complete = map.len() - LIVE_OUT_SIZE;
+        for len in 1..complete {
+            assert!(parse(&map[..len]).is_err(), "cut to {len} bytes");
+        }
+        let mut newer = map;
+        newer[0] = 4;
+        assert!(parse(&newer).is_err_and(|e| e.contains("version 4")));
+    }
+}

@@ -1,0 +1,102 @@
+//! The command `kettle-cc` as a user meets it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn kettle_cc(directory: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_kettle-cc"))
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .expect("kettle-cc starts")
+}
+
+fn succeed(directory: &Path, arguments: &[&str]) {
+    let output = kettle_cc(directory, arguments);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{arguments:?}: {message}");
+}
+
+fn with_sources() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let files = [
+        (
+            "main.c",
+            "#include <kettle.h>\n#include \"other.h\"\nint main(void) { migrate(0); return other() + VALUE; }\n",
+        ),
+        (
+            "other.c",
+            "#include <kettle.h>\n#include \"other.h\"\nint other(void) { migrate(0); return 2; }\n",
+        ),
+        ("include/other.h", "int other(void);\n"),
+    ];
+    std::fs::create_dir(directory.path().join("include")).expect("created");
+    for (name, text) in files {
+        std::fs::write(directory.path().join(name), text).expect("written");
+    }
+    directory
+}
+
+#[test]
+fn one_step_and_two_steps_make_the_same_binaries() {
+    let directory = with_sources();
+    let at = directory.path();
+    let flags = [
+        "-O2",
+        "-std=gnu11",
+        "-Wall",
+        "-Iinclude",
+        "-DVALUE=40",
+        "-fwrapv",
+    ];
+    succeed(
+        at,
+        &[&flags[..], &["main.c", "other.c", "-o", "one"]].concat(),
+    );
+    succeed(at, &[&flags[..], &["-c", "main.c", "other.c"]].concat());
+    succeed(
+        at,
+        &[
+            "main.o",
+            "other.o",
+            "-o",
+            "out/two",
+            "--keep",
+            "kept",
+            "--migration-points=manual",
+        ],
+    );
+    for suffix in ["", "_x86-64", "_aarch64"] {
+        let one = std::fs::read(at.join(format!("one{suffix}"))).expect("a binary");
+        let two = std::fs::read(at.join(format!("out/two{suffix}"))).expect("a binary");
+        assert!(one == two, "prog{suffix} differs");
+    }
+    let status = Command::new(at.join("one")).status().expect("it starts");
+    assert_eq!(status.code(), Some(42));
+    assert!(at.join("kept/link.ld").is_file());
+}
+
+#[test]
+fn a_failure_is_one_message_and_status_1() {
+    let directory = with_sources();
+    for (arguments, expected) in [
+        (
+            &["missing.c"][..],
+            "kettle-cc: cannot compile missing.c: clang-19 says:",
+        ),
+        (
+            &["main.c", "-c", "-o", "x.o", "other.c"],
+            "kettle-cc: -c with -o takes one source",
+        ),
+        (
+            &["Makefile"],
+            "kettle-cc: Makefile: neither C (.c) nor bitcode (.bc, .o)",
+        ),
+    ] {
+        let output = kettle_cc(directory.path(), arguments);
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{message}");
+        assert!(message.starts_with(expected), "{message}");
+        assert!(output.stdout.is_empty());
+    }
+}
