@@ -6,28 +6,46 @@ use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let runtime = here.parent().map(|guests| guests.join("runtime")).unwrap_or_default();
+    let runtime = here
+        .parent()
+        .map(|guests| guests.join("runtime"))
+        .unwrap_or_default();
     println!("cargo:rerun-if-changed={}", runtime.display());
     let mut files = Vec::new();
     collect(&runtime, &mut files)?;
     files.sort();
     let mut text = String::from("&[\n");
     for file in &files {
-        let name = file.strip_prefix(&runtime).unwrap_or(file).to_string_lossy().into_owned();
-        let _ = writeln!(text, "({name:?}, include_str!({:?})),", file.display().to_string());
+        let name = file
+            .strip_prefix(&runtime)
+            .unwrap_or(file)
+            .to_string_lossy()
+            .into_owned();
+        let _ = writeln!(
+            text,
+            "({name:?}, include_str!({:?})),",
+            file.display().to_string()
+        );
     }
     text.push_str("]\n");
-    let out = env::var_os("OUT_DIR").map(PathBuf::from).unwrap_or_default();
+    let out = env::var_os("OUT_DIR")
+        .map(PathBuf::from)
+        .unwrap_or_default();
     fs::write(out.join("runtime_files.rs"), text)
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
-    let Ok(entries) = fs::read_dir(directory) else { return Ok(()) };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Ok(());
+    };
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
             collect(&path, files)?;
-        } else if path.extension().is_some_and(|e| ["c", "h", "S"].iter().any(|k| e == *k)) {
+        } else if path
+            .extension()
+            .is_some_and(|e| ["c", "h", "S"].iter().any(|k| e == *k))
+        {
             files.push(path);
         }
     }
