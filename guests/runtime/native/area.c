@@ -85,6 +85,5 @@ struct kettle_thread *__kettle_area_create(size_t data, size_t native)
     thread->native_top[POPCORN_ARCH_X86_64] = (uint64_t)(stack_x86_64 + native);
     thread->area = area;
     thread->area_size = size;
-    thread->tls_base = base;
     return thread;
 }

@@ -23,7 +23,6 @@ struct kettle_thread {
     long arrivals;
     /* 1 while the thread runs; its last act is to store 0 here and to wake who waits on it. */
     uint32_t alive;
-    uint32_t tid;
     uint64_t tp[2];
     /* Where the outermost frame of the chain starts, and the lowest usable byte, of each native stack. */
     uint64_t native_top[2];
@@ -31,8 +30,6 @@ struct kettle_thread {
     /* The whole mapping that holds the stacks and the TLS block. */
     char *area;
     size_t area_size;
-    /* First byte of the TLS image (the same on both ISAs). */
-    char *tls_base;
     void *(*start)(void *);
     void *argument;
     void *result;
