@@ -53,6 +53,10 @@ pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
 async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
     let mm = task.mm();
     loop {
+        // A kernel that has hit BUG runs nobody's code any more.
+        while k.halted().is_some() {
+            k.exec.schedule().await;
+        }
         let exit = k.run_quantum(task, &mm);
         if exit != CpuExit::Budget || task.is_dying() {
             return exit;

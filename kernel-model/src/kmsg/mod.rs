@@ -91,6 +91,7 @@ pub fn pcn_kmsg_post<M: Message>(k: &Rc<Kernel>, to: Nid, message: M) {
 /// after its NODE_INFO has been processed.
 pub(crate) fn start_transport(k: &Rc<Kernel>) {
     let peers: Vec<_> = k.kmsg.peers().collect();
+    k.nodes.borrow_mut().set_connected(k.nid());
     for peer in &peers {
         k.nodes.borrow_mut().set_connected(*peer);
         k.exec.spawn(format!("pcn_recv_{peer}"), ThreadClass::Kernel, recv_handler(Rc::clone(k), *peer));

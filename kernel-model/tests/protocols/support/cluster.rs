@@ -1,0 +1,264 @@
+//! The engine of the tests: earliest node first, inside its horizon, with the cluster's invariants checked after every action.
+
+use std::cell::Cell;
+use std::fmt::Write;
+use std::rc::Rc;
+
+use isa::Isa;
+use kernel_model::event::EventSink;
+use kernel_model::exec::{ThreadClass, ThreadState};
+use kernel_model::page_server::invariants;
+use kernel_model::process::start_process;
+use kernel_model::task::{ExitStatus, Task};
+use kernel_model::{Cpu, Halt, Hardware, Kernel, NodeConfig, Profile, user};
+use msglayer::{Nid, SimDuration, SimTime};
+
+use super::cpu::{ScriptedCpu, Tlb, VecMemory};
+use super::image::{PATH, ProgramRoot};
+use super::record::Recorder;
+use super::script::{Op, Script};
+
+/// How long a node's turn is. A run may not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Horizon {
+    /// One action.
+    Single,
+    /// Until another node could interfere.
+    Maximal,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The process ended at home, and everything that had to happen afterwards has happened.
+    Exited(ExitStatus),
+    /// Nothing is left to happen and somebody waits.
+    Deadlock(String),
+    /// A kernel gave up.
+    Halted(Nid, Halt),
+}
+
+impl Outcome {
+    /// A process that ended by exit.
+    pub fn exited(status: u8) -> Self {
+        Self::Exited(ExitStatus::Exited(status))
+    }
+}
+
+/// What a cluster is made of.
+#[derive(Clone)]
+pub struct Setup {
+    isas: Vec<Isa>,
+    /// The program is built for these ISAs only.
+    pub built_for: Vec<Isa>,
+    pub horizon: Horizon,
+    /// Wait until all nodes know each other before the program starts.
+    pub settle: bool,
+    /// Nodes beyond the cluster that nobody can reach still have numbers; this many frames each has.
+    pub frames: u64,
+    /// What each node's configuration is changed to.
+    pub cpus: u16,
+    /// Operations in a quantum; each takes 100 cycles, so that loops of scripts cost time like loops of programs.
+    pub quantum: u64,
+    pub latency: Option<SimDuration>,
+    pub seed: u64,
+    pub profile: Profile,
+    pub max_tasks: usize,
+    /// More actions than this are a livelock.
+    pub max_actions: u64,
+}
+
+impl Setup {
+    /// Nodes of these ISAs, with the defaults of a node.
+    pub fn new(isas: &[Isa]) -> Self {
+        let defaults = NodeConfig::new(Nid::new(0).expect("0 is a node"), Isa::X86_64);
+        Self {
+            isas: isas.to_vec(),
+            built_for: Isa::ALL.to_vec(),
+            horizon: Horizon::Maximal,
+            settle: true,
+            frames: 512,
+            cpus: defaults.cpus,
+            quantum: 100,
+            latency: None,
+            seed: defaults.seed,
+            profile: defaults.profile,
+            max_tasks: defaults.max_tasks,
+            max_actions: 3_000_000,
+        }
+    }
+
+    /// As many nodes of alternating ISAs, x86_64 first.
+    pub fn mixed(nodes: usize) -> Self {
+        let isas: Vec<_> = (0..nodes).map(|n| if n % 2 == 0 { Isa::X86_64 } else { Isa::Aarch64 }).collect();
+        Self::new(&isas)
+    }
+
+    /// The same with something changed.
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+
+    /// Boots the nodes and starts the script on node 0.
+    pub fn start(&self, script: Vec<Op>) -> Cluster {
+        let script = Rc::new(Script::new(script));
+        let recorder = Rc::new(Recorder::default());
+        let root = ProgramRoot::new(&self.built_for.iter().copied().collect(), script.code_len());
+        let isas: Rc<[Isa]> = self.isas.clone().into();
+        let nids: Vec<_> = Nid::first(self.isas.len()).collect();
+        let boot = |nid: &Nid| {
+            let mut config = NodeConfig::new(*nid, isas[nid.index()]);
+            config.cpus = self.cpus;
+            config.quantum = self.quantum;
+            config.cpi_milli = 100_000;
+            config.seed = self.seed;
+            config.profile = self.profile;
+            config.max_tasks = self.max_tasks;
+            config.check_invariants = true;
+            config.poison_arrivals = true;
+            config.link.latency = self.latency.unwrap_or(config.link.latency);
+            let memory = VecMemory::new(self.frames);
+            let cpu = || {
+                Box::new(ScriptedCpu {
+                    nid: *nid,
+                    isas: Rc::clone(&isas),
+                    script: Rc::clone(&script),
+                    memory: Rc::clone(&memory),
+                    recorder: Rc::clone(&recorder),
+                    tlb: Tlb::default(),
+                }) as Box<dyn Cpu>
+            };
+            let hardware = Hardware {
+                cpus: (0..self.cpus).map(|_| cpu()).collect(),
+                memory: Rc::clone(&memory) as _,
+                root: Rc::clone(&root) as _,
+                events: Rc::clone(&recorder) as Rc<dyn EventSink>,
+            };
+            Kernel::boot(config, hardware, &nids)
+        };
+        let kernels: Vec<_> = nids.iter().map(boot).collect();
+        let latency = kernels[0].config.link.latency;
+        let mut cluster =
+            Cluster { kernels, recorder, horizon: self.horizon, latency, actions: Cell::new(self.max_actions), task: None };
+        if self.settle {
+            while !cluster.everybody_is_known() {
+                assert!(cluster.turn(), "the nodes never came to know each other");
+            }
+        }
+        let home = &cluster.kernels[0];
+        let task = start_process(home, PATH, &["prog".to_owned()], &[]).expect("the script is a program");
+        user::wake_up_new_task(home, &task);
+        cluster.task = Some(task);
+        cluster
+    }
+
+    /// Runs a script to its end.
+    pub fn run(&self, script: Vec<Op>) -> (Outcome, Cluster) {
+        let cluster = self.start(script);
+        let outcome = cluster.run();
+        (outcome, cluster)
+    }
+
+    /// Runs a script that has to exit with 0 and to leave nothing behind on any node.
+    pub fn run_clean(&self, script: Vec<Op>) -> Cluster {
+        let (outcome, cluster) = self.run(script);
+        assert_eq!(outcome, Outcome::exited(0), "{}", cluster.recorder.logs().join("\n"));
+        cluster.assert_clean();
+        cluster
+    }
+}
+
+/// A cluster that runs one program.
+pub struct Cluster {
+    pub kernels: Vec<Rc<Kernel>>,
+    pub recorder: Rc<Recorder>,
+    horizon: Horizon,
+    latency: SimDuration,
+    actions: Cell<u64>,
+    task: Option<Rc<Task>>,
+}
+
+impl Cluster {
+    /// Runs until nothing is left to happen.
+    pub fn run(&self) -> Outcome {
+        while self.turn() {
+            if let Some(halted) = self.kernels.iter().find_map(|k| Some(Outcome::Halted(k.nid(), k.halted()?))) {
+                return halted;
+            }
+        }
+        match self.task.as_ref().and_then(|task| task.group.exit_status()) {
+            Some(status) => Outcome::Exited(status),
+            None => Outcome::Deadlock(self.waits()),
+        }
+    }
+
+    /// Demands that nothing of the process is left on any node: tasks, contexts, frames, messages, threads that wait for anything but work.
+    pub fn assert_clean(&self) {
+        for k in &self.kernels {
+            let nid = k.nid();
+            let tasks: Vec<_> = k.tasks.borrow().keys().copied().collect();
+            assert!(tasks.is_empty(), "node {nid} still has tasks {tasks:?}");
+            for (list, contexts) in k.remote_contexts.iter().enumerate() {
+                assert_eq!(contexts.borrow().len(), 0, "node {nid} still has remote contexts in list {list}");
+            }
+            assert_eq!(k.frames.borrow().used(), 0, "node {nid} still has frames in use");
+        }
+        assert_eq!(self.waits(), "", "somebody still waits");
+    }
+
+    /// Who waits for what, but for idle servers: a line each.
+    pub fn waits(&self) -> String {
+        let mut text = String::new();
+        for k in &self.kernels {
+            for thread in k.exec.threads() {
+                let ThreadState::Blocked(record) = &thread.state else { continue };
+                if !record.service || thread.class == ThreadClass::User {
+                    writeln!(text, "node {}: {} {record}", k.nid(), thread.name).expect("strings can be written to");
+                }
+            }
+        }
+        text
+    }
+
+    /// One turn of the node whose next action is the earliest; false when nothing but background timers is left.
+    fn turn(&self) -> bool {
+        let next: Vec<_> = self.kernels.iter().map(|k| k.exec.next_action()).collect();
+        if next.iter().flatten().all(|(_, background)| *background) {
+            return false;
+        }
+        let times = || next.iter().enumerate().filter_map(|(n, action)| Some((action.as_ref()?.0, n)));
+        let Some((_, turn)) = times().min() else { return false };
+        let horizon = times().filter(|(_, n)| *n != turn).map(|(time, _)| time + self.latency).min();
+        while self.action(turn) {
+            let Some((time, background)) = self.kernels[turn].exec.next_action() else { break };
+            let in_reach = horizon.is_none_or(|horizon: SimTime| time < horizon);
+            if self.horizon == Horizon::Single || background || !in_reach || self.kernels[turn].halted().is_some() {
+                break;
+            }
+        }
+        true
+    }
+
+    /// One action of a node; false if it sent something, which may be answered.
+    fn action(&self, turn: usize) -> bool {
+        let kernel = &self.kernels[turn];
+        let left = self.actions.get().checked_sub(1);
+        self.actions.set(left.unwrap_or_else(|| panic!("livelock at {}\n{}", kernel.exec.now(), self.waits())));
+        kernel.exec.step();
+        if let Err(broken) = invariants::check_cluster(&self.kernels) {
+            panic!("invariant broken at {}: {broken}", kernel.exec.now());
+        }
+        let outbox = kernel.take_outbox();
+        let quiet = outbox.is_empty();
+        for (arrival, envelope) in outbox {
+            self.kernels[envelope.to.index()].deliver(arrival, envelope);
+        }
+        quiet
+    }
+
+    fn everybody_is_known(&self) -> bool {
+        let knows = |k: &Rc<Kernel>, peer: &Rc<Kernel>| k.nodes.borrow().get_popcorn_node_arch(peer.nid()).is_some();
+        self.kernels.iter().all(|k| self.kernels.iter().all(|peer| knows(k, peer)))
+    }
+}

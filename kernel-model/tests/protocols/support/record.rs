@@ -1,0 +1,139 @@
+//! What happened in a run: the events that tests ask about, in order, with time and node.
+
+use std::cell::RefCell;
+
+use isa::VirtAddr;
+use kernel_model::event::{Event, EventSink};
+use kernel_model::Access;
+use msglayer::{Message, MessageType, Nid, SimTime};
+
+/// An event, as far as tests look at it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    Send { to: Nid, kind: MessageType, bytes: Vec<u8> },
+    MigrateOut { to: Nid, back: bool },
+    MigrateIn { from: Nid, pc: VirtAddr, back: bool },
+    Fault { addr: VirtAddr, access: Access, result: u32 },
+    Granted { addr: VirtAddr, write: bool, data: bool },
+    Revoked { addr: VirtAddr, keeps_read: bool },
+    Output(Vec<u8>),
+    Exit { pid: i32, code: i32 },
+    Refused(String),
+    Log(String),
+    /// A script told something.
+    Told(&'static str, u64),
+    /// Everything else, in words.
+    Other(String),
+}
+
+/// An event with its time and node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub at: SimTime,
+    pub nid: Nid,
+    pub what: What,
+}
+
+/// Keeps everything.
+#[derive(Default)]
+pub struct Recorder {
+    records: RefCell<Vec<Record>>,
+}
+
+impl Recorder {
+    /// Notes what a script tells; it does not know the time, so that it takes that of the event before.
+    pub fn tell(&self, nid: Nid, what: What) {
+        let mut records = self.records.borrow_mut();
+        let at = records.iter().rev().find(|record| record.nid == nid).map_or(SimTime::ZERO, |record| record.at);
+        records.push(Record { at, nid, what });
+    }
+
+    /// Everything so far.
+    pub fn all(&self) -> Vec<Record> {
+        self.records.borrow().clone()
+    }
+
+    /// How many events there are so far.
+    pub fn len(&self) -> usize {
+        self.records.borrow().len()
+    }
+
+    /// The events of one node, in its order.
+    pub fn of(&self, nid: Nid) -> Vec<Record> {
+        self.records.borrow().iter().filter(|record| record.nid == nid).cloned().collect()
+    }
+
+    /// What `pick` makes of the events.
+    pub fn pick<T>(&self, pick: impl Fn(Nid, &What) -> Option<T>) -> Vec<T> {
+        self.records.borrow().iter().filter_map(|record| pick(record.nid, &record.what)).collect()
+    }
+
+    /// Messages of a type: from, to and the message.
+    pub fn messages<M: Message>(&self) -> Vec<(usize, usize, M)> {
+        self.pick(|from, what| match what {
+            What::Send { to, kind, bytes } if *kind == M::TYPE => {
+                Some((from.index(), to.index(), *M::parse(bytes).expect("a message of its type")))
+            }
+            _ => None,
+        })
+    }
+
+    /// How many messages of a type were sent.
+    pub fn sent(&self, kind: MessageType) -> usize {
+        self.pick(|_, what| matches!(what, What::Send { kind: k, .. } if *k == kind).then_some(())).len()
+    }
+
+    /// Types of all messages since the event number `since`, as "from>to TYPE".
+    pub fn traffic(&self, since: usize) -> Vec<String> {
+        let records = self.records.borrow();
+        let sends = records[since..].iter().filter_map(|record| match &record.what {
+            What::Send { to, kind, .. } => Some(format!("{}>{to} {}", record.nid, kind.name())),
+            _ => None,
+        });
+        sends.collect()
+    }
+
+    /// What scripts told under a tag.
+    pub fn told(&self, wanted: &str) -> Vec<(usize, u64)> {
+        self.pick(|nid, what| match what {
+            What::Told(tag, value) if *tag == wanted => Some((nid.index(), *value)),
+            _ => None,
+        })
+    }
+
+    /// What was written to the console of a node.
+    pub fn output(&self, nid: usize) -> String {
+        let bytes = self.pick(|at, what| match what {
+            What::Output(bytes) if at.index() == nid => Some(bytes.clone()),
+            _ => None,
+        });
+        String::from_utf8(bytes.concat()).expect("scripts write text")
+    }
+
+    /// All log lines.
+    pub fn logs(&self) -> Vec<String> {
+        self.pick(|_, what| match what {
+            What::Log(text) => Some(text.clone()),
+            _ => None,
+        })
+    }
+}
+
+impl EventSink for Recorder {
+    fn record(&self, at: SimTime, nid: Nid, event: &Event<'_>) {
+        let what = match *event {
+            Event::Send { to, kind, bytes } => What::Send { to, kind, bytes: bytes.to_vec() },
+            Event::MigrateOut { to, back, .. } => What::MigrateOut { to, back },
+            Event::MigrateIn { from, pc, back, .. } => What::MigrateIn { from, pc, back },
+            Event::PageFault { addr, access, result, .. } => What::Fault { addr, access, result },
+            Event::PageGranted { addr, write, data, .. } => What::Granted { addr, write, data },
+            Event::PageRevoked { addr, keeps_read } => What::Revoked { addr, keeps_read },
+            Event::Output { bytes, .. } => What::Output(bytes.to_vec()),
+            Event::Exit { pid, code } => What::Exit { pid: pid.0, code },
+            Event::Refused { why, .. } => What::Refused(why.to_owned()),
+            Event::Log { text } => What::Log(text.to_owned()),
+            _ => What::Other(format!("{event:?}")),
+        };
+        self.records.borrow_mut().push(Record { at, nid, what });
+    }
+}
