@@ -82,7 +82,13 @@ pub struct NodeSpec {
 impl NodeSpec {
     /// A node of this ISA with all defaults.
     pub fn new(isa: Isa) -> Self {
-        Self { isa, cpus: 1, memory: DEFAULT_MEMORY, frequency: None, cpi_milli: 1_000 }
+        Self {
+            isa,
+            cpus: 1,
+            memory: DEFAULT_MEMORY,
+            frequency: None,
+            cpi_milli: 1_000,
+        }
     }
 }
 
@@ -137,14 +143,21 @@ impl ClusterConfig {
         for (nid, node) in self.nodes.iter().enumerate() {
             let max = crate::vcpu::MAX_VCPUS;
             if node.cpus == 0 || usize::from(node.cpus) > max {
-                return Err(ConfigError::Cpus { nid, cpus: node.cpus, max });
+                return Err(ConfigError::Cpus {
+                    nid,
+                    cpus: node.cpus,
+                    max,
+                });
             }
             if node.cpi_milli == 0 {
                 return Err(ConfigError::Zero { nid, what: "cpi" });
             }
         }
         if self.quantum == 0 {
-            return Err(ConfigError::Zero { nid: 0, what: "quantum" });
+            return Err(ConfigError::Zero {
+                nid: 0,
+                what: "quantum",
+            });
         }
         Ok(self)
     }

@@ -7,11 +7,17 @@
 pub mod cli;
 pub mod cluster;
 pub mod config;
-#[expect(unsafe_code, reason = "the physical memory arena is a mapping of the host that the vCPUs write to")]
+#[expect(
+    unsafe_code,
+    reason = "the physical memory arena is a mapping of the host that the vCPUs write to"
+)]
 pub mod memory;
 pub mod node;
 pub mod program;
 pub mod record;
 pub mod rootfs;
-#[expect(unsafe_code, reason = "Unicorn is a C library, and its hooks are called from C")]
+#[expect(
+    unsafe_code,
+    reason = "Unicorn is a C library, and its hooks are called from C"
+)]
 pub mod vcpu;

@@ -24,7 +24,9 @@ pub const MAX_FRAMES: u64 = 1 << 28;
 #[derive(Debug, Error)]
 pub enum MemoryError {
     /// A size that no node can have.
-    #[error("a node cannot have {frames} frames of memory: it needs at least 1 and at most {MAX_FRAMES}")]
+    #[error(
+        "a node cannot have {frames} frames of memory: it needs at least 1 and at most {MAX_FRAMES}"
+    )]
     Size {
         /// Frames asked for.
         frames: u64,
@@ -73,10 +75,18 @@ impl Arena {
             )
         };
         if address == libc::MAP_FAILED {
-            return Err(MemoryError::Host { frames, source: io::Error::last_os_error() });
+            return Err(MemoryError::Host {
+                frames,
+                source: io::Error::last_os_error(),
+            });
         }
-        let base = NonNull::new(address.cast()).expect("mmap does not place an anonymous mapping at address 0");
-        Ok(Self { base, frames, code: CodeTracker::new(frames) })
+        let base = NonNull::new(address.cast())
+            .expect("mmap does not place an anonymous mapping at address 0");
+        Ok(Self {
+            base,
+            frames,
+            code: CodeTracker::new(frames),
+        })
     }
 
     /// Start of the mapping, for the vCPUs only.
@@ -134,7 +144,9 @@ impl PhysMemory for Arena {
         let mut at = 0;
         // SAFETY: `at` stays below the length that `Arena::at` has checked; the mapping is readable and writable and lives as long
         // as `self`. All Rust accesses to it are atomic, of mixed sizes but on naturally aligned addresses.
-        let byte = |at: usize| unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.load(Ordering::Relaxed);
+        let byte = |at: usize| {
+            unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.load(Ordering::Relaxed)
+        };
         for out in head {
             *out = byte(at);
             at += 1;
@@ -157,7 +169,9 @@ impl PhysMemory for Arena {
         let (head, rest) = bytes.split_at(unaligned_head(addr, bytes.len()));
         let mut at = 0;
         // SAFETY: as in `read`.
-        let put = |at: usize, byte: u8| unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.store(byte, Ordering::Relaxed);
+        let put = |at: usize, byte: u8| {
+            unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.store(byte, Ordering::Relaxed)
+        };
         for &byte in head {
             put(at, byte);
             at += 1;
@@ -218,7 +232,9 @@ mod tests {
             let error = Arena::new(frames).unwrap_err().to_string();
             assert_eq!(
                 error,
-                format!("a node cannot have {frames} frames of memory: it needs at least 1 and at most 268435456")
+                format!(
+                    "a node cannot have {frames} frames of memory: it needs at least 1 and at most 268435456"
+                )
             );
         }
     }

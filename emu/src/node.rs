@@ -42,11 +42,23 @@ pub fn boot(
 ) -> Result<Rc<Kernel>, NodeError> {
     let nid = config.nid;
     let arena = Arc::new(Arena::new(frames).map_err(|source| NodeError::Memory { nid, source })?);
-    let cpus: Result<Vec<Box<dyn Cpu>>, VcpuError> =
-        (0..config.cpus).map(|_| UnicornCpu::new(config.isa, Arc::clone(&arena)).map(|cpu| Box::new(cpu) as Box<dyn Cpu>)).collect();
+    let cpus: Result<Vec<Box<dyn Cpu>>, VcpuError> = (0..config.cpus)
+        .map(|_| {
+            UnicornCpu::new(config.isa, Arc::clone(&arena)).map(|cpu| Box::new(cpu) as Box<dyn Cpu>)
+        })
+        .collect();
     let cpus = cpus.map_err(|source| NodeError::Vcpu { nid, source })?;
     let memory: Rc<dyn PhysMemory> = Rc::new(SharedArena(arena));
-    Ok(Kernel::boot(config, Hardware { cpus, memory, root, events }, peers))
+    Ok(Kernel::boot(
+        config,
+        Hardware {
+            cpus,
+            memory,
+            root,
+            events,
+        },
+        peers,
+    ))
 }
 
 /// The arena as the kernel holds it, next to the vCPUs that hold it too.

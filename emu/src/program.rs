@@ -20,7 +20,9 @@ const GUEST_DIRECTORY: &str = "/popcorn";
 #[derive(Debug, Error)]
 pub enum ProgramError {
     /// Nothing there.
-    #[error("there is no program {path}: neither {path}_x86-64 nor {path}_aarch64 nor {path} itself is a file")]
+    #[error(
+        "there is no program {path}: neither {path}_x86-64 nor {path}_aarch64 nor {path} itself is a file"
+    )]
     Missing {
         /// The path as given.
         path: PathBuf,
@@ -42,7 +44,9 @@ pub enum ProgramError {
         source: ElfError,
     },
     /// A file for another ISA than its name says.
-    #[error("{path} is a binary for {found}, but its name says {expected}; build it again or rename it")]
+    #[error(
+        "{path} is a binary for {found}, but its name says {expected}; build it again or rename it"
+    )]
     WrongIsa {
         /// The file.
         path: PathBuf,
@@ -52,7 +56,9 @@ pub enum ProgramError {
         expected: Isa,
     },
     /// Two binaries that are not one program.
-    #[error("{path}_x86-64 and {path}_aarch64 are not one program: {source}; build both by one call of kettle-cc")]
+    #[error(
+        "{path}_x86-64 and {path}_aarch64 are not one program: {source}; build both by one call of kettle-cc"
+    )]
     Pair {
         /// The path without suffix.
         path: PathBuf,
@@ -60,7 +66,9 @@ pub enum ProgramError {
         source: PairError,
     },
     /// The start node's ISA has no binary.
-    #[error("node {nid} is {isa}, and {path} has no {isa} binary: build {path}_{suffix}, or start on a node of another ISA")]
+    #[error(
+        "node {nid} is {isa}, and {path} has no {isa} binary: build {path}_{suffix}, or start on a node of another ISA"
+    )]
     NoBinaryForOrigin {
         /// Where the process would start.
         nid: usize,
@@ -91,14 +99,21 @@ impl Program {
     /// Finds and reads the binaries of `path`. Two of them must be one program.
     pub fn open(path: &Path) -> Result<Self, ProgramError> {
         let path_buf = || path.to_path_buf();
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| ProgramError::Name { path: path_buf() })?;
+        let name = path
+            .file_name()
+            .and_then(|name| name.to_str())
+            .ok_or_else(|| ProgramError::Name { path: path_buf() })?;
         let mut images = BTreeMap::new();
         for isa in Isa::ALL {
             let file = with_suffix(path, isa);
             if file.is_file() {
                 let image = read_image(&file)?;
                 if image.isa() != isa {
-                    return Err(ProgramError::WrongIsa { path: file, found: image.isa(), expected: isa });
+                    return Err(ProgramError::WrongIsa {
+                        path: file,
+                        found: image.isa(),
+                        expected: isa,
+                    });
                 }
                 images.insert(isa, image);
             }
@@ -110,10 +125,18 @@ impl Program {
         if images.is_empty() {
             return Err(ProgramError::Missing { path: path_buf() });
         }
-        if let (Some(x86_64), Some(aarch64)) = (images.get(&Isa::X86_64), images.get(&Isa::Aarch64)) {
-            check_pair(x86_64, aarch64).map_err(|source| ProgramError::Pair { path: path_buf(), source })?;
+        if let (Some(x86_64), Some(aarch64)) = (images.get(&Isa::X86_64), images.get(&Isa::Aarch64))
+        {
+            check_pair(x86_64, aarch64).map_err(|source| ProgramError::Pair {
+                path: path_buf(),
+                source,
+            })?;
         }
-        Ok(Self { guest_path: format!("{GUEST_DIRECTORY}/{name}"), host_path: path_buf(), images })
+        Ok(Self {
+            guest_path: format!("{GUEST_DIRECTORY}/{name}"),
+            host_path: path_buf(),
+            images,
+        })
     }
 
     /// The path as guests see it.
@@ -128,12 +151,13 @@ impl Program {
 
     /// The binary that the start node runs, or the sentence why there is none.
     pub fn origin_image(&self, nid: usize, isa: Isa) -> Result<&Arc<ElfImage>, ProgramError> {
-        self.image(isa).ok_or_else(|| ProgramError::NoBinaryForOrigin {
-            nid,
-            isa,
-            path: self.host_path.clone(),
-            suffix: isa.binary_suffix(),
-        })
+        self.image(isa)
+            .ok_or_else(|| ProgramError::NoBinaryForOrigin {
+                nid,
+                isa,
+                path: self.host_path.clone(),
+                suffix: isa.binary_suffix(),
+            })
     }
 
     /// The binaries by ISA.
@@ -150,7 +174,13 @@ fn with_suffix(path: &Path, isa: Isa) -> PathBuf {
 }
 
 fn read_image(path: &Path) -> Result<Arc<ElfImage>, ProgramError> {
-    let bytes = fs::read(path).map_err(|source| ProgramError::Read { path: path.to_path_buf(), source })?;
-    let image = ElfImage::parse(&bytes).map_err(|source| ProgramError::Elf { path: path.to_path_buf(), source })?;
+    let bytes = fs::read(path).map_err(|source| ProgramError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    let image = ElfImage::parse(&bytes).map_err(|source| ProgramError::Elf {
+        path: path.to_path_buf(),
+        source,
+    })?;
     Ok(Arc::new(image))
 }

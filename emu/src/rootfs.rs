@@ -25,7 +25,9 @@ pub struct HostRoot {
 impl HostRoot {
     /// A root that has the program, and the files of `directory` if one is given.
     pub fn new(program: Program, directory: Option<&Path>) -> std::io::Result<Rc<Self>> {
-        let directory = directory.map(|path| Dir::open_ambient_dir(path, ambient_authority())).transpose()?;
+        let directory = directory
+            .map(|path| Dir::open_ambient_dir(path, ambient_authority()))
+            .transpose()?;
         Ok(Rc::new(Self { program, directory }))
     }
 
@@ -34,10 +36,14 @@ impl HostRoot {
         let rest = path.strip_prefix(self.program.guest_path())?;
         let wanted = match rest {
             "" => isa,
-            suffix => Isa::ALL.into_iter().find(|isa| suffix.strip_prefix('_') == Some(isa.binary_suffix()))?,
+            suffix => Isa::ALL
+                .into_iter()
+                .find(|isa| suffix.strip_prefix('_') == Some(isa.binary_suffix()))?,
         };
         let image = self.program.image(wanted).ok_or(Errno::ENOENT);
-        Some(image.map(|image| Rc::new(Bytes::new(path, Arc::clone(image.bytes()))) as Rc<dyn File>))
+        Some(
+            image.map(|image| Rc::new(Bytes::new(path, Arc::clone(image.bytes()))) as Rc<dyn File>),
+        )
     }
 }
 
@@ -57,13 +63,17 @@ impl RootFs for HostRoot {
             return Err(Errno::EACCES);
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| errno_of(&error))?;
+        file.read_to_end(&mut bytes)
+            .map_err(|error| errno_of(&error))?;
         Ok(Rc::new(Bytes::new(path, bytes.into())))
     }
 }
 
 fn errno_of(error: &std::io::Error) -> Errno {
-    error.raw_os_error().and_then(Errno::from_raw).unwrap_or(Errno::EACCES)
+    error
+        .raw_os_error()
+        .and_then(Errno::from_raw)
+        .unwrap_or(Errno::EACCES)
 }
 
 /// A file whose bytes are in memory: they cannot change during a run.
@@ -74,7 +84,10 @@ struct Bytes {
 
 impl Bytes {
     fn new(path: &str, bytes: Arc<[u8]>) -> Self {
-        Self { bytes, inode: xxhash_rust::xxh3::xxh3_64(path.as_bytes()) >> 16 }
+        Self {
+            bytes,
+            inode: xxhash_rust::xxh3::xxh3_64(path.as_bytes()) >> 16,
+        }
     }
 }
 
@@ -84,7 +97,9 @@ impl File for Bytes {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
+        let start = usize::try_from(offset)
+            .unwrap_or(usize::MAX)
+            .min(self.bytes.len());
         let count = out.len().min(self.bytes.len() - start);
         out[..count].copy_from_slice(&self.bytes[start..start + count]);
         count

@@ -52,7 +52,9 @@ pub enum VcpuError {
         message: String,
     },
     /// The engine did something else than it should.
-    #[error("the Unicorn engine did not come to user mode: {0}; only version 2.1.5 is known to work")]
+    #[error(
+        "the Unicorn engine did not come to user mode: {0}; only version 2.1.5 is known to work"
+    )]
     UserMode(String),
     /// No memory for the engine's own code.
     #[error(transparent)]
@@ -97,7 +99,10 @@ unsafe impl Send for UnicornCpu {}
 
 impl std::fmt::Debug for UnicornCpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("UnicornCpu").field("isa", &self.isa).field("held", &self.held).finish_non_exhaustive()
+        f.debug_struct("UnicornCpu")
+            .field("isa", &self.isa)
+            .field("held", &self.held)
+            .finish_non_exhaustive()
     }
 }
 
@@ -106,10 +111,13 @@ impl UnicornCpu {
     pub fn new(isa: Isa, memory: Arc<Arena>) -> Result<Self, VcpuError> {
         let member = memory.code().join().ok_or(VcpuError::TooMany)?;
         let stub = Arena::new(1)?;
-        stub.write(PhysAddr(0), match isa {
-            Isa::X86_64 => x86_64::STUB,
-            Isa::Aarch64 => aarch64::STUB,
-        });
+        stub.write(
+            PhysAddr(0),
+            match isa {
+                Isa::X86_64 => x86_64::STUB,
+                Isa::Aarch64 => aarch64::STUB,
+            },
+        );
         let state = Owned::new(State::new(isa, Arc::clone(&memory), member));
         let engine = Engine::open(isa)?;
         // SAFETY: both arenas are owned by the vCPU that is being made, and outlive its engine by the order of its fields (here, by
@@ -121,7 +129,17 @@ impl UnicornCpu {
         // SAFETY: the state outlives the engine as the arenas do, and `state()` borrows the whole vCPU, so no reference to the
         // state exists while the engine runs.
         unsafe { State::install(state.0.as_ptr(), &engine, isa)? };
-        let mut cpu = Self { isa, engine, state, _stub: stub, memory, member, held: None, general_stale: true, asid: None };
+        let mut cpu = Self {
+            isa,
+            engine,
+            state,
+            _stub: stub,
+            memory,
+            member,
+            held: None,
+            general_stale: true,
+            asid: None,
+        };
         cpu.enter_user_mode()?;
         Ok(cpu)
     }
@@ -170,7 +188,8 @@ impl UnicornCpu {
     /// Ends an exclusive access that another thread has begun: its store must not succeed on this thread's account.
     fn clear_exclusive(&mut self) {
         if self.isa == Isa::Aarch64 {
-            self.run_stub(|engine| engine.start(STUB_VIRT, 0)).expect("CLREX and SVC have run when the vCPU was made");
+            self.run_stub(|engine| engine.start(STUB_VIRT, 0))
+                .expect("CLREX and SVC have run when the vCPU was made");
             self.flush_tlb();
         }
     }
@@ -183,7 +202,11 @@ impl UnicornCpu {
         }
         let (general, fp) = context.take_dirty();
         let regs = context.saved_mut();
-        assert_eq!(regs.isa(), self.isa, "a context of one ISA on a vCPU of the other");
+        assert_eq!(
+            regs.isa(),
+            self.isa,
+            "a context of one ISA on a vCPU of the other"
+        );
         if fresh || general || self.general_stale {
             self.general_stale = false;
             match regs {
@@ -218,7 +241,10 @@ impl UnicornCpu {
 
     /// Drops the translations of a frame; the TLB needs a flush afterwards.
     fn drop_code(&mut self, pfn: Pfn) {
-        assert!(pfn.0 < self.memory.frames(), "{pfn:?} is not in the node's memory");
+        assert!(
+            pfn.0 < self.memory.frames(),
+            "{pfn:?} is not in the node's memory"
+        );
         self.memory.code().forgotten(self.member, pfn);
         let state = self.state();
         state.code_changed();
@@ -233,7 +259,10 @@ impl UnicornCpu {
         let mut until = 0;
         loop {
             if let Some(stale) = self.state().take_rewritten() {
-                self.obey(Notes { stale, flush_tlb: true });
+                self.obey(Notes {
+                    stale,
+                    flush_tlb: true,
+                });
             }
             let pc = context.regs().pc();
             let before = self.state().remaining;
@@ -296,15 +325,22 @@ impl UnicornCpu {
                 Foreign::Int1 => Stop::Step(1, CpuExit::Breakpoint),
                 Foreign::PortIo => Stop::Exit(CpuExit::GeneralProtection),
             },
-            (_, Some(Halt::Foreign(address, _)), _) => self.before(address, pc, CpuExit::IllegalInstruction),
+            (_, Some(Halt::Foreign(address, _)), _) => {
+                self.before(address, pc, CpuExit::IllegalInstruction)
+            }
             (_, Some(Halt::Exception(number)), _) => self.exception(number, pc),
             (uc_error::INSN_INVALID, ..) => self.leave(pc, CpuExit::IllegalInstruction),
-            (uc_error::READ_UNALIGNED | uc_error::WRITE_UNALIGNED | uc_error::FETCH_UNALIGNED, ..) => {
-                self.leave(pc, CpuExit::AlignmentFault)
-            }
+            (
+                uc_error::READ_UNALIGNED | uc_error::WRITE_UNALIGNED | uc_error::FETCH_UNALIGNED,
+                ..,
+            ) => self.leave(pc, CpuExit::AlignmentFault),
             (uc_error::OK, None, _) if until != 0 && until == pc.0 => Stop::Nothing,
             // After a second contributory exception the engine gives up without a word (a triple fault).
-            (uc_error::OK, None, _) if self.isa == Isa::X86_64 && self.state().last.block.contains(pc.0) => self.contributory(pc),
+            (uc_error::OK, None, _)
+                if self.isa == Isa::X86_64 && self.state().last.block.contains(pc.0) =>
+            {
+                self.contributory(pc)
+            }
             (uc_error::OK, None, _) => Stop::Nothing,
             (error, ..) => panic!("the engine failed at {pc}: {error}; fault {fault:?}"),
         }
@@ -338,7 +374,8 @@ impl UnicornCpu {
         }
         // A block that crosses into a page that is not there. What comes before the crossing must run first.
         let room = (PAGE_SIZE - pc.page_offset()) as usize;
-        let crossing = count::first_incomplete(pc.0, self.state().fetch(pc.0, room)).unwrap_or(page.0);
+        let crossing =
+            count::first_incomplete(pc.0, self.state().fetch(pc.0, room)).unwrap_or(page.0);
         if crossing == pc.0 {
             return Stop::Exit(exit);
         }
@@ -366,13 +403,19 @@ impl UnicornCpu {
         self.state().settle(pc.0);
         match number {
             exception::UNDEFINED => {
-                let word = self.state().fetch(pc.0, 4).try_into().map(u32::from_le_bytes);
+                let word = self
+                    .state()
+                    .fetch(pc.0, 4)
+                    .try_into()
+                    .map(u32::from_le_bytes);
                 match word.ok().and_then(aarch64::timer_read) {
                     Some((register, x)) => Stop::Timer(register, x),
                     None => Stop::Exit(CpuExit::IllegalInstruction),
                 }
             }
-            exception::PREFETCH_ABORT | exception::DATA_ABORT => Stop::Exit(CpuExit::AlignmentFault),
+            exception::PREFETCH_ABORT | exception::DATA_ABORT => {
+                Stop::Exit(CpuExit::AlignmentFault)
+            }
             exception::BREAKPOINT => Stop::Exit(CpuExit::Breakpoint),
             _ => Stop::Exit(CpuExit::IllegalInstruction),
         }
@@ -411,7 +454,12 @@ impl UnicornCpu {
         }
     }
 
-    fn read_timer(&mut self, context: &mut UserContext, register: aarch64::TimerRegister, x: usize) {
+    fn read_timer(
+        &mut self,
+        context: &mut UserContext,
+        register: aarch64::TimerRegister,
+        x: usize,
+    ) {
         let pc = context.regs().pc();
         let state = self.state();
         let value = match register {
@@ -463,7 +511,10 @@ impl Cpu for UnicornCpu {
 
     fn run(&mut self, context: &mut UserContext, mmu: &dyn Mmu, budget: u64) -> RunResult {
         if budget == 0 {
-            return RunResult { exit: CpuExit::Budget, retired: 0 };
+            return RunResult {
+                exit: CpuExit::Budget,
+                retired: 0,
+            };
         }
         if self.asid != Some(mmu.asid()) {
             self.asid = Some(mmu.asid());

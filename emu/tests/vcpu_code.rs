@@ -15,7 +15,9 @@ const PLAYGROUND: u64 = 0x60_0000;
 fn function(isa: Isa, value: u8) -> Vec<u8> {
     match isa {
         Isa::X86_64 => vec![0xb8, value, 0, 0, 0, 0xc3],
-        Isa::Aarch64 => [0xd280_0000_u32 | u32::from(value) << 5, 0xd65f_03c0].map(u32::to_le_bytes).concat(),
+        Isa::Aarch64 => [0xd280_0000_u32 | u32::from(value) << 5, 0xd65f_03c0]
+            .map(u32::to_le_bytes)
+            .concat(),
     }
 }
 
@@ -59,10 +61,17 @@ fn code_written_by_another_vcpu_is_what_runs() {
         let mut machine = Machine::asm(isa, caller(isa));
         let pfn = machine.map(PLAYGROUND, Rights::RX);
         machine.alias(0x61_0000, pfn, Rights::RW);
-        machine.put(0x40_2000, &assemble(isa, match isa {
-            Isa::X86_64 => "mov [rdi], rsi; syscall",
-            Isa::Aarch64 => "str x7, [x6]; svc #0",
-        }), Rights::RX);
+        machine.put(
+            0x40_2000,
+            &assemble(
+                isa,
+                match isa {
+                    Isa::X86_64 => "mov [rdi], rsi; syscall",
+                    Isa::Aarch64 => "str x7, [x6]; svc #0",
+                },
+            ),
+            Rights::RX,
+        );
         let mut writer = UnicornCpu::new(isa, Arc::clone(&machine.memory)).unwrap();
         let mut regs = RegisterFile::new(isa);
         regs.set_pc(VirtAddr(0x40_2000));
@@ -76,7 +85,10 @@ fn code_written_by_another_vcpu_is_what_runs() {
                 RegisterFile::Aarch64(regs) => (regs.x[6], regs.x[7]) = (0x61_0000, word),
             }
             thread.regs_mut().set_pc(VirtAddr(0x40_2000));
-            assert_eq!(writer.run(&mut thread, &machine.pages, UNLIMITED).exit, CpuExit::Syscall);
+            assert_eq!(
+                writer.run(&mut thread, &machine.pages, UNLIMITED).exit,
+                CpuExit::Syscall
+            );
             assert_eq!(call(&mut machine), u64::from(value), "{isa}");
         }
     }
@@ -110,7 +122,10 @@ fn a_guest_may_write_its_own_code_in_place_or_through_an_alias() {
         cmp w1, #6
         b.ne 1b
         svc #0";
-    for (isa, text, retired) in [(Isa::X86_64, x86_64, 1 + 5 * 8 + 1), (Isa::Aarch64, aarch64, 2 + 5 * 15 + 1)] {
+    for (isa, text, retired) in [
+        (Isa::X86_64, x86_64, 1 + 5 * 8 + 1),
+        (Isa::Aarch64, aarch64, 2 + 5 * 15 + 1),
+    ] {
         for alias in [PLAYGROUND, 0x61_0000] {
             let mut machine = Machine::asm(isa, text);
             let pfn = machine.map(PLAYGROUND, Rights::RWX);
@@ -121,7 +136,14 @@ fn a_guest_may_write_its_own_code_in_place_or_through_an_alias() {
                 RegisterFile::Aarch64(regs) => (regs.x[6], regs.x[9]) = (alias, PLAYGROUND),
             }
             let result = machine.run(UNLIMITED);
-            assert_eq!(result, RunResult { exit: CpuExit::Syscall, retired }, "{isa} {alias:#x}");
+            assert_eq!(
+                result,
+                RunResult {
+                    exit: CpuExit::Syscall,
+                    retired
+                },
+                "{isa} {alias:#x}"
+            );
             assert_eq!(machine.reg(2), 1 + 2 + 3 + 4 + 5, "{isa} {alias:#x}");
         }
     }
@@ -182,29 +204,68 @@ fn a_store_into_its_own_block_takes_effect_at_once_and_is_counted_once() {
     // (program, index of the register that shows it, its value, instructions)
     let cases = [
         // The store changes an instruction behind it in the same block.
-        ("mov byte ptr [rip + 1f + 1], 42; nop; 1: mov eax, 1; nop; syscall", RAX, 42, 5),
+        (
+            "mov byte ptr [rip + 1f + 1], 42; nop; 1: mov eax, 1; nop; syscall",
+            RAX,
+            42,
+            5,
+        ),
         // It is the last instruction of its block.
-        ("lea rsp, [rip + 2f]; mov eax, 3; 1: call 2f; .balign 16; nop; nop; nop; nop; nop; nop; nop; nop; 2: nop; syscall", RAX, 3, 5),
+        (
+            "lea rsp, [rip + 2f]; mov eax, 3; 1: call 2f; .balign 16; nop; nop; nop; nop; nop; nop; nop; nop; 2: nop; syscall",
+            RAX,
+            3,
+            5,
+        ),
         // A loop that changes an immediate of its own every time.
-        ("mov ecx, 9; 0: inc byte ptr [rip + 1f + 2]; nop; 1: add edx, 1; dec ecx; jnz 0b; syscall", RDX, 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10, 1 + 9 * 5 + 1),
+        (
+            "mov ecx, 9; 0: inc byte ptr [rip + 1f + 2]; nop; 1: add edx, 1; dec ecx; jnz 0b; syscall",
+            RDX,
+            2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 10,
+            1 + 9 * 5 + 1,
+        ),
     ];
     for (text, register, value, retired) in cases {
         let code = assemble(Isa::X86_64, text);
         let mut machine = Machine::new(Isa::X86_64, &code);
-        machine.pages.map.get_mut(&(CODE / PAGE_SIZE)).unwrap().write = true;
+        machine
+            .pages
+            .map
+            .get_mut(&(CODE / PAGE_SIZE))
+            .unwrap()
+            .write = true;
         let frame = machine.pages.map[&(CODE / PAGE_SIZE)].pfn;
         let result = machine.run(UNLIMITED);
-        assert_eq!(result, RunResult { exit: CpuExit::Syscall, retired }, "{text}");
+        assert_eq!(
+            result,
+            RunResult {
+                exit: CpuExit::Syscall,
+                retired
+            },
+            "{text}"
+        );
         assert_eq!(machine.reg(register), value, "{text}");
 
         // The same, with stores through another page that leads to the code.
         let mut machine = Machine::new(Isa::X86_64, &code);
         assert_eq!(machine.pages.map[&(CODE / PAGE_SIZE)].pfn, frame);
         machine.alias(CODE + PAGE_SIZE, frame, Rights::RW);
-        let aliased = assemble(Isa::X86_64, &text.replace("rip + 1f", "rip + 1f + 0x1000").replace("rip + 2f", "rip + 2f + 0x1000"));
+        let aliased = assemble(
+            Isa::X86_64,
+            &text
+                .replace("rip + 1f", "rip + 1f + 0x1000")
+                .replace("rip + 2f", "rip + 2f + 0x1000"),
+        );
         machine.poke(CODE, &aliased);
         let result = machine.run(UNLIMITED);
-        assert_eq!(result, RunResult { exit: CpuExit::Syscall, retired }, "aliased: {text}");
+        assert_eq!(
+            result,
+            RunResult {
+                exit: CpuExit::Syscall,
+                retired
+            },
+            "aliased: {text}"
+        );
         assert_eq!(machine.reg(register), value, "aliased: {text}");
     }
 }
@@ -213,18 +274,38 @@ fn a_store_into_its_own_block_takes_effect_at_once_and_is_counted_once() {
 fn protection_holds_after_any_order_of_accesses() {
     for isa in Isa::ALL {
         // Read, then write, then execute a page that is only readable and executable; then one that is only writable.
-        let mut machine = Machine::asm(isa, match isa {
-            Isa::X86_64 => "mov eax, [rdi]; call rdi; mov [rdi], eax",
-            Isa::Aarch64 => "ldr w1, [x6]; blr x6; str w1, [x6]",
-        });
+        let mut machine = Machine::asm(
+            isa,
+            match isa {
+                Isa::X86_64 => "mov eax, [rdi]; call rdi; mov [rdi], eax",
+                Isa::Aarch64 => "ldr w1, [x6]; blr x6; str w1, [x6]",
+            },
+        );
         machine.put(PLAYGROUND, &function(isa, 9), Rights::RX);
         machine.set_reg(if isa == Isa::X86_64 { RDI } else { 6 }, PLAYGROUND);
-        let fault = |access| CpuExit::PageFault { addr: VirtAddr(PLAYGROUND), access };
-        assert_eq!(machine.run(UNLIMITED), RunResult { exit: fault(Access::Write), retired: 4 }, "{isa}");
+        let fault = |access| CpuExit::PageFault {
+            addr: VirtAddr(PLAYGROUND),
+            access,
+        };
+        assert_eq!(
+            machine.run(UNLIMITED),
+            RunResult {
+                exit: fault(Access::Write),
+                retired: 4
+            },
+            "{isa}"
+        );
         machine.unmap(PLAYGROUND);
         machine.map(PLAYGROUND, Rights::RW);
         machine.set_pc(CODE);
-        assert_eq!(machine.run(UNLIMITED), RunResult { exit: fault(Access::Fetch), retired: 2 }, "{isa}");
+        assert_eq!(
+            machine.run(UNLIMITED),
+            RunResult {
+                exit: fault(Access::Fetch),
+                retired: 2
+            },
+            "{isa}"
+        );
     }
 }
 
@@ -236,10 +317,19 @@ fn a_withdrawn_page_is_gone_and_comes_back() {
         assert_eq!(call(&mut machine), 5);
         let page = machine.unmap(PLAYGROUND);
         machine.set_pc(CODE);
-        let exit = CpuExit::PageFault { addr: VirtAddr(PLAYGROUND), access: Access::Fetch };
+        let exit = CpuExit::PageFault {
+            addr: VirtAddr(PLAYGROUND),
+            access: Access::Fetch,
+        };
         assert_eq!(machine.run(UNLIMITED), RunResult { exit, retired: 2 });
         machine.alias(PLAYGROUND, page.pfn, Rights::RX);
-        assert_eq!(machine.run(UNLIMITED), RunResult { exit: CpuExit::Syscall, retired: 3 });
+        assert_eq!(
+            machine.run(UNLIMITED),
+            RunResult {
+                exit: CpuExit::Syscall,
+                retired: 3
+            }
+        );
     }
 }
 
@@ -263,14 +353,27 @@ fn what_comes_before_a_missing_page_of_code_runs_first() {
         let page = machine.unmap(second);
         machine.set_pc(start);
         let result = machine.run(UNLIMITED);
-        let exit = CpuExit::PageFault { addr: VirtAddr(second), access: Access::Fetch };
+        let exit = CpuExit::PageFault {
+            addr: VirtAddr(second),
+            access: Access::Fetch,
+        };
         assert_eq!(result, RunResult { exit, retired: 5 }, "warm: {warm}");
         assert_eq!(machine.context.regs().pc(), VirtAddr(second - 2));
         assert_eq!(machine.peek::<8>(DATA), [1, 0, 0, 0, 2, 0, 0, 0]);
         assert_eq!(machine.run(UNLIMITED), RunResult { exit, retired: 0 });
         machine.alias(second, page.pfn, Rights::RX);
-        assert_eq!(machine.run(UNLIMITED), RunResult { exit: CpuExit::Syscall, retired: 2 });
-        assert_eq!(machine.reg(RCX), second + 3 + 2, "RCX is the return address");
+        assert_eq!(
+            machine.run(UNLIMITED),
+            RunResult {
+                exit: CpuExit::Syscall,
+                retired: 2
+            }
+        );
+        assert_eq!(
+            machine.reg(RCX),
+            second + 3 + 2,
+            "RCX is the return address"
+        );
     }
 }
 
@@ -280,8 +383,21 @@ fn code_runs_from_page_to_page() {
     let nop = 0xd503_201f_u32.to_le_bytes();
     machine.put(CODE + PAGE_SIZE - 8, &[nop, nop].concat(), Rights::RX);
     machine.set_pc(CODE + PAGE_SIZE - 8);
-    let exit = CpuExit::PageFault { addr: VirtAddr(CODE + PAGE_SIZE), access: Access::Fetch };
+    let exit = CpuExit::PageFault {
+        addr: VirtAddr(CODE + PAGE_SIZE),
+        access: Access::Fetch,
+    };
     assert_eq!(machine.run(UNLIMITED), RunResult { exit, retired: 2 });
-    machine.put(CODE + PAGE_SIZE, &assemble(Isa::Aarch64, "nop; svc #0"), Rights::RX);
-    assert_eq!(machine.run(UNLIMITED), RunResult { exit: CpuExit::Syscall, retired: 2 });
+    machine.put(
+        CODE + PAGE_SIZE,
+        &assemble(Isa::Aarch64, "nop; svc #0"),
+        Rights::RX,
+    );
+    assert_eq!(
+        machine.run(UNLIMITED),
+        RunResult {
+            exit: CpuExit::Syscall,
+            retired: 2
+        }
+    );
 }

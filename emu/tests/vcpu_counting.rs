@@ -56,25 +56,37 @@ static NOINLINE void finish(u64 value) { register u64 x0 __asm__("x0") = value; 
 fn reference_count(isa: Isa, code: &[u8]) -> u64 {
     let (arch, mode, sp) = match isa {
         Isa::X86_64 => (Arch::X86, Mode::MODE_64, i32::from(RegisterX86::RSP)),
-        Isa::Aarch64 => (Arch::ARM64, Mode::LITTLE_ENDIAN, i32::from(RegisterARM64::SP)),
+        Isa::Aarch64 => (
+            Arch::ARM64,
+            Mode::LITTLE_ENDIAN,
+            i32::from(RegisterARM64::SP),
+        ),
     };
     let mut engine = Unicorn::new_with_data(arch, mode, 0_u64).unwrap();
     engine.mem_map(CODE, 0x1_0000, Prot::ALL).unwrap();
-    engine.mem_map(STACK - 4 * PAGE_SIZE, 4 * PAGE_SIZE, Prot::ALL).unwrap();
+    engine
+        .mem_map(STACK - 4 * PAGE_SIZE, 4 * PAGE_SIZE, Prot::ALL)
+        .unwrap();
     engine.mem_map(DATA, PAGE_SIZE, Prot::ALL).unwrap();
     engine.mem_write(CODE, code).unwrap();
     engine.reg_write(sp, STACK - 64).unwrap();
     if isa == Isa::Aarch64 {
         engine.reg_write(RegisterARM64::CPACR_EL1, 3 << 20).unwrap();
     }
-    engine.add_code_hook(1, 0, |engine, _, _| *engine.get_data_mut() += 1).unwrap();
+    engine
+        .add_code_hook(1, 0, |engine, _, _| *engine.get_data_mut() += 1)
+        .unwrap();
     match isa {
         Isa::X86_64 => {
             let stop = |engine: &mut Unicorn<'_, u64>| engine.emu_stop().unwrap();
-            engine.add_insn_sys_hook(unicorn_engine::X86Insn::SYSCALL, 1, 0, stop).unwrap();
+            engine
+                .add_insn_sys_hook(unicorn_engine::X86Insn::SYSCALL, 1, 0, stop)
+                .unwrap();
         }
         Isa::Aarch64 => {
-            engine.add_intr_hook(|engine, _| engine.emu_stop().unwrap()).unwrap();
+            engine
+                .add_intr_hook(|engine, _| engine.emu_stop().unwrap())
+                .unwrap();
         }
     }
     engine.emu_start(CODE, 0, 0, 0).unwrap();
@@ -121,10 +133,24 @@ fn a_slice_ends_at_the_first_boundary_at_or_behind_its_budget() {
         (Isa::X86_64, "0: nop; nop; jmp 1f; nop; 1: nop; jmp 0b"),
         (Isa::Aarch64, "0: nop; nop; b 1f; nop; 1: nop; b 0b"),
     ] {
-        for (budget, retired) in [(1, 3), (3, 3), (4, 5), (5, 5), (6, 8), (8, 8), (9, 10), (1000, 1000), (1001, 1003)] {
+        for (budget, retired) in [
+            (1, 3),
+            (3, 3),
+            (4, 5),
+            (5, 5),
+            (6, 8),
+            (8, 8),
+            (9, 10),
+            (1000, 1000),
+            (1001, 1003),
+        ] {
             let mut machine = Machine::asm(isa, text);
             let result = machine.run(budget);
-            assert_eq!((result.exit, result.retired), (CpuExit::Budget, retired), "{isa}, budget {budget}");
+            assert_eq!(
+                (result.exit, result.retired),
+                (CpuExit::Budget, retired),
+                "{isa}, budget {budget}"
+            );
         }
     }
 }
@@ -132,7 +158,10 @@ fn a_slice_ends_at_the_first_boundary_at_or_behind_its_budget() {
 #[test]
 fn flushes_and_other_address_spaces_do_not_change_counts() {
     // Two programs at one address, whose blocks have equal addresses and sizes but different counts (x86_64).
-    let (a, b) = ("mov eax, 0x90909090; dec ecx; jnz -7; syscall", "nop; nop; nop; nop; nop; dec ecx; jnz -7; syscall");
+    let (a, b) = (
+        "mov eax, 0x90909090; dec ecx; jnz -7; syscall",
+        "nop; nop; nop; nop; nop; dec ecx; jnz -7; syscall",
+    );
     let assemble = |text: &str| assemble(Isa::X86_64, &text.replace("jnz -7", ".byte 0x75, 0xf7"));
     let (a, b) = (assemble(a), assemble(b));
     assert_eq!(a.len(), b.len());
@@ -148,7 +177,11 @@ fn flushes_and_other_address_spaces_do_not_change_counts() {
             machine.set_reg(RCX, 10);
             machine.set_pc(CODE);
             let result = machine.run(UNLIMITED);
-            assert_eq!((result.exit, result.retired), (CpuExit::Syscall, 10 * per_turn + 1), "round {round}");
+            assert_eq!(
+                (result.exit, result.retired),
+                (CpuExit::Syscall, 10 * per_turn + 1),
+                "round {round}"
+            );
             std::mem::swap(&mut machine.pages, &mut other);
         }
         // The same within one address space: another frame appears at the address.

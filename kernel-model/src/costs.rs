@@ -42,22 +42,65 @@ pub struct CostEntry {
 
 /// The table.
 pub const COSTS: &[CostEntry] = &[
-    CostEntry { cost: Cost::Syscall, ns: 100, source: "assumed: order of getpid(2) on a 2015 server without mitigations" },
-    CostEntry { cost: Cost::PageFault, ns: 500, source: "assumed: minor fault of Linux 5.2 without the page copy" },
-    CostEntry { cost: Cost::CopyPage, ns: 250, source: "assumed: 4 KiB at 16 GB/s" },
-    CostEntry { cost: Cost::ContextSwitch, ns: 1_000, source: "assumed: order of lmbench's lat_ctx" },
-    CostEntry { cost: Cost::CloneThread, ns: 10_000, source: "assumed" },
-    CostEntry { cost: Cost::ConstructMm, ns: 50_000, source: "assumed" },
-    CostEntry { cost: Cost::SwitchRegisterSet, ns: 500, source: "assumed" },
-    CostEntry { cost: Cost::QueueWork, ns: 300, source: "assumed" },
-    CostEntry { cost: Cost::VmaOperation, ns: 800, source: "assumed" },
-    CostEntry { cost: Cost::Futex, ns: 200, source: "assumed" },
+    CostEntry {
+        cost: Cost::Syscall,
+        ns: 100,
+        source: "assumed: order of getpid(2) on a 2015 server without mitigations",
+    },
+    CostEntry {
+        cost: Cost::PageFault,
+        ns: 500,
+        source: "assumed: minor fault of Linux 5.2 without the page copy",
+    },
+    CostEntry {
+        cost: Cost::CopyPage,
+        ns: 250,
+        source: "assumed: 4 KiB at 16 GB/s",
+    },
+    CostEntry {
+        cost: Cost::ContextSwitch,
+        ns: 1_000,
+        source: "assumed: order of lmbench's lat_ctx",
+    },
+    CostEntry {
+        cost: Cost::CloneThread,
+        ns: 10_000,
+        source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::ConstructMm,
+        ns: 50_000,
+        source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::SwitchRegisterSet,
+        ns: 500,
+        source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::QueueWork,
+        ns: 300,
+        source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::VmaOperation,
+        ns: 800,
+        source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::Futex,
+        ns: 200,
+        source: "assumed",
+    },
 ];
 
 impl Cost {
     /// The time that this path takes.
     pub fn time(self) -> SimDuration {
-        let entry = COSTS.iter().find(|e| e.cost == self).expect("every cost has a row");
+        let entry = COSTS
+            .iter()
+            .find(|e| e.cost == self)
+            .expect("every cost has a row");
         SimDuration::from_ns(entry.ns)
     }
 }

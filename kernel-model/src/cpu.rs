@@ -57,7 +57,12 @@ pub struct UserContext {
 impl UserContext {
     /// A fresh context. `id` is unique on the node: a CPU recognises by it what it still holds.
     pub fn new(id: u64, regs: RegisterFile) -> Self {
-        Self { id, regs, gpr_dirty: true, fp_dirty: true }
+        Self {
+            id,
+            regs,
+            gpr_dirty: true,
+            fp_dirty: true,
+        }
     }
 
     /// The identity given at creation.

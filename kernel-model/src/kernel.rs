@@ -100,11 +100,21 @@ pub struct Kernel {
 impl Kernel {
     /// Boots a kernel: work queues, message handlers, receive threads for `peers` (the other nodes of the cluster), NODE_INFO broadcast.
     pub fn boot(config: NodeConfig, hardware: Hardware, peers: &[Nid]) -> Rc<Self> {
-        assert_eq!(hardware.cpus.len(), usize::from(config.cpus), "one CPU per configured vCPU");
+        assert_eq!(
+            hardware.cpus.len(),
+            usize::from(config.cpus),
+            "one CPU per configured vCPU"
+        );
         let cpus = hardware.cpus.len();
-        let rng = Xoshiro256PlusPlus::seed_from_u64(config.seed ^ (config.nid.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let rng = Xoshiro256PlusPlus::seed_from_u64(
+            config.seed ^ (config.nid.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        );
         let kernel = Rc::new(Self {
-            exec: Rc::new(Executor::new(config.cpus, Cost::ContextSwitch.time(), config.time_slice)),
+            exec: Rc::new(Executor::new(
+                config.cpus,
+                Cost::ContextSwitch.time(),
+                config.time_slice,
+            )),
             frames: RefCell::new(FrameAllocator::new(hardware.memory.frames())),
             memory: hardware.memory,
             root: hardware.root,
@@ -173,9 +183,16 @@ impl Kernel {
     }
 
     /// The remote context of the process `tgid` of `home`; `for_remote` picks the list.
-    pub fn lookup_remote_context(&self, for_remote: bool, home: Nid, tgid: Tgid) -> Option<Rc<RemoteContext>> {
+    pub fn lookup_remote_context(
+        &self,
+        for_remote: bool,
+        home: Nid,
+        tgid: Tgid,
+    ) -> Option<Rc<RemoteContext>> {
         let list = self.remote_contexts[usize::from(for_remote)].borrow();
-        list.iter().find(|rc| rc.home == home && rc.tgid == tgid).cloned()
+        list.iter()
+            .find(|rc| rc.home == home && rc.tgid == tgid)
+            .cloned()
     }
 
     /// Ends the run: the profile asks for the original's behaviour and the original would not survive.
@@ -191,7 +208,10 @@ impl Kernel {
     /// A message from another node reaches this one at `arrival`.
     pub fn deliver(self: &Rc<Self>, arrival: SimTime, envelope: Envelope) {
         let kernel = Rc::clone(self);
-        self.exec.at(arrival, envelope.from.index() as u64, move |_| crate::kmsg::arrive(&kernel, envelope));
+        self.exec
+            .at(arrival, envelope.from.index() as u64, move |_| {
+                crate::kmsg::arrive(&kernel, envelope)
+            });
     }
 
     /// Messages that left since the last call, with the times they arrive.
@@ -217,7 +237,9 @@ impl Kernel {
     /// Completes a task's registers, FP/SIMD included: before anybody reads or replaces them.
     pub fn sync_context(&self, task: &Task) {
         if let Some(cpu) = task.loaded_on.take() {
-            self.cpus[usize::from(cpu.0)].borrow_mut().switch_out(&mut task.context.borrow_mut());
+            self.cpus[usize::from(cpu.0)]
+                .borrow_mut()
+                .switch_out(&mut task.context.borrow_mut());
         }
     }
 
@@ -230,14 +252,21 @@ impl Kernel {
 
     /// Reads from a frame. Panics when the range leaves the frame.
     pub fn read_frame(&self, pfn: Pfn, offset: u64, out: &mut [u8]) {
-        assert!(offset + out.len() as u64 <= PAGE_SIZE, "a read leaves frame {pfn}");
+        assert!(
+            offset + out.len() as u64 <= PAGE_SIZE,
+            "a read leaves frame {pfn}"
+        );
         self.memory.read(PhysAddr(pfn.0 * PAGE_SIZE + offset), out);
     }
 
     /// Writes to a frame, dropping translations of code it may have held. Panics when the range leaves the frame.
     pub fn write_frame(&self, pfn: Pfn, offset: u64, bytes: &[u8]) {
-        assert!(offset + bytes.len() as u64 <= PAGE_SIZE, "a write leaves frame {pfn}");
-        self.memory.write(PhysAddr(pfn.0 * PAGE_SIZE + offset), bytes);
+        assert!(
+            offset + bytes.len() as u64 <= PAGE_SIZE,
+            "a write leaves frame {pfn}"
+        );
+        self.memory
+            .write(PhysAddr(pfn.0 * PAGE_SIZE + offset), bytes);
         if self.code_frames.borrow_mut().remove(&pfn) {
             for cpu in &self.cpus {
                 cpu.borrow_mut().invalidate_code(pfn);
@@ -255,7 +284,13 @@ impl Kernel {
             return;
         }
         self.sync_context(task);
-        let loaded: Vec<_> = self.tasks.borrow().values().filter(|t| t.loaded_on.get() == Some(cpu)).cloned().collect();
+        let loaded: Vec<_> = self
+            .tasks
+            .borrow()
+            .values()
+            .filter(|t| t.loaded_on.get() == Some(cpu))
+            .cloned()
+            .collect();
         for other in loaded {
             self.sync_context(&other);
         }
@@ -264,7 +299,8 @@ impl Kernel {
 
     fn charge_instructions(&self, slot: usize, retired: u64) {
         // ps = instructions * cpi_milli / 1000 * 1e12 / frequency, exactly over the run: the rest is carried on.
-        let scaled = u128::from(retired) * u128::from(self.config.cpi_milli) * 1_000_000_000 + self.cycle_rest[slot].get();
+        let scaled = u128::from(retired) * u128::from(self.config.cpi_milli) * 1_000_000_000
+            + self.cycle_rest[slot].get();
         let frequency = u128::from(self.config.frequency);
         self.cycle_rest[slot].set(scaled % frequency);
         let ps = u64::try_from(scaled / frequency).expect("a quantum takes less than months");

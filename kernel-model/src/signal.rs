@@ -32,9 +32,9 @@ impl Signal {
     /// Its name without a table of rarely seen ones.
     pub fn name(self) -> String {
         const NAMES: [&str; 31] = [
-            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
-            "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
-            "PWR", "SYS",
+            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV",
+            "USR2", "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN",
+            "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
         ];
         match usize::try_from(self.0 - 1).ok().and_then(|n| NAMES.get(n)) {
             Some(name) => format!("SIG{name}"),
@@ -70,7 +70,9 @@ pub struct SigHand {
 
 impl Default for SigHand {
     fn default() -> Self {
-        Self { actions: RefCell::new([SigAction::default(); Signal::MAX as usize]) }
+        Self {
+            actions: RefCell::new([SigAction::default(); Signal::MAX as usize]),
+        }
     }
 }
 

@@ -159,7 +159,10 @@ impl Task {
 
     /// Its address space. Panics after exit_mm: no path that needs memory is taken then.
     pub fn mm(&self) -> Rc<Mm> {
-        self.mm.borrow().clone().expect("the task still has its address space")
+        self.mm
+            .borrow()
+            .clone()
+            .expect("the task still has its address space")
     }
 
     /// Its remote context, if any.

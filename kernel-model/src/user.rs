@@ -15,7 +15,9 @@ use crate::{costs::Cost, mm};
 pub fn wake_up_new_task(k: &Rc<Kernel>, task: &Rc<Task>) {
     let (kernel, runner) = (Rc::clone(k), Rc::clone(task));
     let name = format!("{}/{}", task.comm.borrow(), task.pid);
-    let thread = k.exec.spawn(name, ThreadClass::User, async move { run_task(&kernel, &runner).await });
+    let thread = k.exec.spawn(name, ThreadClass::User, async move {
+        run_task(&kernel, &runner).await
+    });
     task.thread.set(Some(thread));
 }
 
@@ -70,10 +72,16 @@ async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
 
 /// A fatal signal ends the whole thread group, as the default action does.
 fn die(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal) {
-    k.event(&crate::event::Event::Signal { pid: task.pid, signal: signal.0 });
+    k.event(&crate::event::Event::Signal {
+        pid: task.pid,
+        signal: signal.0,
+    });
     do_group_exit(k, task, ExitStatus::Signaled(signal));
 }
 
 fn pending_end(task: &Task) -> Option<ExitStatus> {
-    task.group.group_exit.get().or(task.fatal_signal.get().map(ExitStatus::Signaled))
+    task.group
+        .group_exit
+        .get()
+        .or(task.fatal_signal.get().map(ExitStatus::Signaled))
 }

@@ -72,7 +72,12 @@ pub struct RunArgs {
     #[arg(long)]
     poison: bool,
     /// [CLUSTER.toml --] PROG [ARGS]
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "PROG")]
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "PROG"
+    )]
     command: Vec<String>,
 }
 
@@ -80,7 +85,9 @@ pub struct RunArgs {
 pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let (config, command) = configuration(args)?;
     let Some((program, arguments)) = command.split_first() else {
-        bail!("no program is given: write it after the cluster file, as in `kettle run cluster.toml -- ./prog`");
+        bail!(
+            "no program is given: write it after the cluster file, as in `kettle run cluster.toml -- ./prog`"
+        );
     };
     for variable in &args.environment {
         if !variable.contains('=') {
@@ -90,13 +97,18 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     let program = Program::open(Path::new(program))?;
     program.origin_image(0, config.nodes[0].isa)?;
     let trace = match &args.trace {
-        Some(path) => Some(Trace::create(path).with_context(|| format!("the trace file {} cannot be written", path.display()))?),
+        Some(path) => Some(
+            Trace::create(path)
+                .with_context(|| format!("the trace file {} cannot be written", path.display()))?,
+        ),
         None => None,
     };
     let recorder = Recorder::new(config.nodes.len(), Console::Host, trace);
     let cluster = Cluster::new(&config, &program, Rc::clone(&recorder))?;
     let outcome = cluster.run(&program, arguments, &args.environment)?;
-    recorder.finish_trace().context("the trace could not be written to its end")?;
+    recorder
+        .finish_trace()
+        .context("the trace could not be written to its end")?;
     report(args, &recorder, &outcome)
 }
 
@@ -121,7 +133,9 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
         }
         Outcome::Deadlock(report) => Err(report.clone()),
         Outcome::Halted { nid, why } => Err(format!("node {nid}: {why}")),
-        Outcome::TimeLimit(limit) => Err(format!("the program was not done at {limit} of virtual time, the limit that --max-time sets")),
+        Outcome::TimeLimit(limit) => Err(format!(
+            "the program was not done at {limit} of virtual time, the limit that --max-time sets"
+        )),
     };
     if !args.quiet {
         eprintln!("digest: {}", recorder.digest());
@@ -137,16 +151,27 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
 fn configuration(args: &RunArgs) -> Result<(ClusterConfig, &[String])> {
     let (mut config, command) = if args.nodes.is_empty() {
         let first = Path::new(&args.command[0]);
-        if first.extension().is_none_or(|extension| extension != "toml") {
-            bail!("which cluster? Write --nodes x86_64,aarch64 before the program, or a cluster file ending in .toml");
+        if first
+            .extension()
+            .is_none_or(|extension| extension != "toml")
+        {
+            bail!(
+                "which cluster? Write --nodes x86_64,aarch64 before the program, or a cluster file ending in .toml"
+            );
         }
         let rest = &args.command[1..];
-        let rest = if rest.first().is_some_and(|word| word == "--") { &rest[1..] } else { rest };
+        let rest = if rest.first().is_some_and(|word| word == "--") {
+            &rest[1..]
+        } else {
+            rest
+        };
         (ClusterConfig::from_file(first)?, rest)
     } else {
         (ClusterConfig::of(&args.nodes), &args.command[..])
     };
-    let each = |config: &mut ClusterConfig, change: &dyn Fn(&mut NodeSpec)| config.nodes.iter_mut().for_each(change);
+    let each = |config: &mut ClusterConfig, change: &dyn Fn(&mut NodeSpec)| {
+        config.nodes.iter_mut().for_each(change)
+    };
     if let Some(cpus) = args.cpus {
         each(&mut config, &|node| node.cpus = cpus);
     }
@@ -160,7 +185,11 @@ fn configuration(args: &RunArgs) -> Result<(ClusterConfig, &[String])> {
     config.link.bandwidth = args.bandwidth.unwrap_or(config.link.bandwidth);
     config.seed = args.seed.unwrap_or(config.seed);
     if let Some(profile) = &args.profile {
-        config.profile = if profile == "k52" { Profile::K52 } else { Profile::Kettle };
+        config.profile = if profile == "k52" {
+            Profile::K52
+        } else {
+            Profile::Kettle
+        };
     }
     config.root = args.root.clone();
     config.max_time = args.max_time.map(|span| SimTime::ZERO + span);

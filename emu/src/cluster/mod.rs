@@ -73,25 +73,49 @@ pub struct Cluster {
 
 impl Cluster {
     /// Builds and boots all nodes; they know each other when this returns.
-    pub fn new(config: &ClusterConfig, program: &Program, recorder: Rc<Recorder>) -> Result<Self, StartError> {
-        let root = HostRoot::new(program.clone(), config.root.as_deref())
-            .map_err(|source| StartError::Root { path: config.root.clone().unwrap_or_default(), source })?;
+    pub fn new(
+        config: &ClusterConfig,
+        program: &Program,
+        recorder: Rc<Recorder>,
+    ) -> Result<Self, StartError> {
+        let root = HostRoot::new(program.clone(), config.root.as_deref()).map_err(|source| {
+            StartError::Root {
+                path: config.root.clone().unwrap_or_default(),
+                source,
+            }
+        })?;
         let nids: Vec<_> = Nid::first(config.nodes.len()).collect();
         let mut kernels = Vec::new();
         for nid in &nids {
             let (node, frames) = config.node(*nid);
             let events: Rc<dyn EventSink> = Rc::clone(&recorder) as Rc<dyn EventSink>;
-            kernels.push(node::boot(node, frames, Rc::clone(&root) as _, events, &nids)?);
+            kernels.push(node::boot(
+                node,
+                frames,
+                Rc::clone(&root) as _,
+                events,
+                &nids,
+            )?);
         }
         recorder.attach(&kernels, program);
-        let cluster =
-            Self { kernels, recorder, latency: config.link.latency, check_invariants: config.check_invariants, max_time: config.max_time };
+        let cluster = Self {
+            kernels,
+            recorder,
+            latency: config.link.latency,
+            check_invariants: config.check_invariants,
+            max_time: config.max_time,
+        };
         while !cluster.everybody_is_known() && cluster.turn() {}
         Ok(cluster)
     }
 
     /// Starts the program on node 0 and runs the cluster until nothing is left to do.
-    pub fn run(&self, program: &Program, arguments: &[String], environment: &[String]) -> Result<Outcome, StartError> {
+    pub fn run(
+        &self,
+        program: &Program,
+        arguments: &[String],
+        environment: &[String],
+    ) -> Result<Outcome, StartError> {
         let origin = &self.kernels[0];
         program.origin_image(0, origin.isa())?;
         let mut argv = vec![program.guest_path().to_owned()];
@@ -116,7 +140,11 @@ impl Cluster {
 
     /// The latest time that any node has reached.
     pub fn now(&self) -> SimTime {
-        self.kernels.iter().map(|k| k.exec.now()).max().unwrap_or(SimTime::ZERO)
+        self.kernels
+            .iter()
+            .map(|k| k.exec.now())
+            .max()
+            .unwrap_or(SimTime::ZERO)
     }
 
     /// One turn: the node whose next action is the earliest runs up to its horizon. False when nothing is left to happen.
@@ -125,9 +153,19 @@ impl Cluster {
         if next.iter().flatten().all(|(_, background)| *background) {
             return false;
         }
-        let earliest = next.iter().enumerate().filter_map(|(n, action)| Some((action.as_ref()?.0, n))).min();
-        let Some((_, turn)) = earliest else { return false };
-        let others = next.iter().enumerate().filter(|(n, _)| *n != turn).filter_map(|(_, action)| Some(action.as_ref()?.0));
+        let earliest = next
+            .iter()
+            .enumerate()
+            .filter_map(|(n, action)| Some((action.as_ref()?.0, n)))
+            .min();
+        let Some((_, turn)) = earliest else {
+            return false;
+        };
+        let others = next
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| *n != turn)
+            .filter_map(|(_, action)| Some(action.as_ref()?.0));
         let horizon = others.min().map(|time| time + self.latency);
         self.run_node(turn, horizon);
         true
@@ -154,7 +192,13 @@ impl Cluster {
                 (Some((_, background)), None) => !background,
                 (None, _) => false,
             };
-            if sent || !in_reach || kernel.halted().is_some() || self.recorder.is_over_limit(self.max_time, kernel.exec.now()) {
+            if sent
+                || !in_reach
+                || kernel.halted().is_some()
+                || self
+                    .recorder
+                    .is_over_limit(self.max_time, kernel.exec.now())
+            {
                 return;
             }
         }
@@ -163,12 +207,16 @@ impl Cluster {
     fn everybody_is_known(&self) -> bool {
         self.kernels.iter().all(|k| {
             let nodes = k.nodes.borrow();
-            self.kernels.iter().all(|peer| nodes.get_popcorn_node_arch(peer.nid()).is_some())
+            self.kernels
+                .iter()
+                .all(|peer| nodes.get_popcorn_node_arch(peer.nid()).is_some())
         })
     }
 
     fn halted(&self) -> Option<(Nid, Halt)> {
-        self.kernels.iter().find_map(|k| Some((k.nid(), k.halted()?)))
+        self.kernels
+            .iter()
+            .find_map(|k| Some((k.nid(), k.halted()?)))
     }
 
     fn outcome(&self, task: &Task) -> Outcome {

@@ -83,13 +83,19 @@ struct NodeTable {
 impl ClusterConfig {
     /// Reads a cluster file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_path_buf(), source })?;
+        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+            path: path.to_path_buf(),
+            source,
+        })?;
         Self::from_toml(path, &text)
     }
 
     /// Reads the text of a cluster file; `path` is what errors call it.
     pub fn from_toml(path: &Path, text: &str) -> Result<Self, ConfigError> {
-        let wrong = |message: String| ConfigError::File { path: path.to_path_buf(), message: message.trim_end().to_owned() };
+        let wrong = |message: String| ConfigError::File {
+            path: path.to_path_buf(),
+            message: message.trim_end().to_owned(),
+        };
         let file: ClusterFile = toml::from_str(text).map_err(|error| wrong(error.to_string()))?;
         if file.node.is_empty() {
             return Err(wrong("it has no node: write a [[node]] table with isa = \"x86_64\" or isa = \"aarch64\" for each".to_owned()));
@@ -103,7 +109,10 @@ impl ClusterConfig {
         };
         config.link = file.link.model()?;
         for (nid, node) in file.node.into_iter().enumerate() {
-            config.nodes.push(node.spec().map_err(|why| wrong(format!("node {nid}: {why}")))?);
+            config.nodes.push(
+                node.spec()
+                    .map_err(|why| wrong(format!("node {nid}: {why}")))?,
+            );
         }
         config.check()
     }
@@ -131,7 +140,9 @@ impl NodeTable {
         spec.frequency = self.frequency;
         if let Some(cpi) = self.cpi {
             if !(0.001..=1000.0).contains(&cpi) {
-                return Err(format!("cpi = {cpi} is impossible; cycles per instruction are from 0.001 to 1000"));
+                return Err(format!(
+                    "cpi = {cpi} is impossible; cycles per instruction are from 0.001 to 1000"
+                ));
             }
             spec.cpi_milli = (cpi * 1_000.0).round() as u64;
         }
@@ -154,11 +165,20 @@ mod tests {
              memory = \"64MiB\"\nfrequency = \"3GHz\"\ncpi = 1.25\n[[node]]\nisa = \"aarch64\"\n",
         )
         .unwrap();
-        assert_eq!((config.seed, config.profile, config.nodes.len()), (7, Profile::K52, 2));
+        assert_eq!(
+            (config.seed, config.profile, config.nodes.len()),
+            (7, Profile::K52, 2)
+        );
         assert_eq!(config.link.latency, SimDuration::from_us(3));
-        assert_eq!(config.link.bandwidth, LinkModel::profile("10gbe").unwrap().bandwidth);
+        assert_eq!(
+            config.link.bandwidth,
+            LinkModel::profile("10gbe").unwrap().bandwidth
+        );
         let node = &config.nodes[0];
-        assert_eq!((node.cpus, node.cpi_milli, node.memory), (2, 1_250, MemorySize::from_mib(64)));
+        assert_eq!(
+            (node.cpus, node.cpi_milli, node.memory),
+            (2, 1_250, MemorySize::from_mib(64))
+        );
         assert_eq!(config.nodes[1], NodeSpec::new(Isa::Aarch64));
     }
 
@@ -168,12 +188,24 @@ mod tests {
             ("", "no node"),
             ("[[node]]\nisa = \"riscv64\"\n", "line 2"),
             ("[[node]]\nisa = \"x86_64\"\nmemory = \"64\"\n", "256MiB"),
-            ("[[node]]\nisa = \"x86_64\"\ncores = 2\n", "unknown field `cores`"),
+            (
+                "[[node]]\nisa = \"x86_64\"\ncores = 2\n",
+                "unknown field `cores`",
+            ),
             ("[[node]]\nisa = \"x86_64\"\ncpus = 0\n", "vCPUs"),
             ("[[node]]\nisa = \"x86_64\"\ncpi = -1.0\n", "cpi"),
-            ("[link]\nlatency = \"0us\"\n[[node]]\nisa = \"x86_64\"\n", "latency of more than zero"),
-            ("[link]\nlatency = \"3 parsecs\"\n[[node]]\nisa = \"x86_64\"\n", "line 2"),
-            ("[link]\nprofile = \"avian\"\n[[node]]\nisa = \"x86_64\"\n", "ib56"),
+            (
+                "[link]\nlatency = \"0us\"\n[[node]]\nisa = \"x86_64\"\n",
+                "latency of more than zero",
+            ),
+            (
+                "[link]\nlatency = \"3 parsecs\"\n[[node]]\nisa = \"x86_64\"\n",
+                "line 2",
+            ),
+            (
+                "[link]\nprofile = \"avian\"\n[[node]]\nisa = \"x86_64\"\n",
+                "ib56",
+            ),
             ("seed = \n", "line 1"),
             ("quantum = 0\n[[node]]\nisa = \"x86_64\"\n", "quantum"),
         ];

@@ -42,7 +42,8 @@ impl FromStr for MemorySize {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30)];
-        let bytes = with_unit(text, &units).filter(|bytes| *bytes >= 1 << 20 && bytes.is_multiple_of(4096) && *bytes <= 1 << 40);
+        let bytes = with_unit(text, &units)
+            .filter(|bytes| *bytes >= 1 << 20 && bytes.is_multiple_of(4096) && *bytes <= 1 << 40);
         bytes.map(Self).ok_or_else(|| UnitError {
             text: text.to_owned(),
             what: "memory size (1 MiB to 1024 GiB, whole pages of 4 KiB)",
@@ -67,7 +68,8 @@ impl FromStr for Frequency {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let units = [("kHz", 1_000), ("MHz", 1_000_000), ("GHz", 1_000_000_000)];
-        let hertz = with_unit(text, &units).filter(|hertz| (1_000_000..=100_000_000_000).contains(hertz));
+        let hertz =
+            with_unit(text, &units).filter(|hertz| (1_000_000..=100_000_000_000).contains(hertz));
         hertz.map(Self).ok_or_else(|| UnitError {
             text: text.to_owned(),
             what: "clock frequency (1 MHz to 100 GHz)",
@@ -78,7 +80,9 @@ impl FromStr for Frequency {
 
 /// "2.4GHz" with ("GHz", 10^9) is 2,400,000,000. At most three decimals; `None` for anything else.
 fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
-    let (number, factor) = units.iter().find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?.trim(), *factor)))?;
+    let (number, factor) = units
+        .iter()
+        .find_map(|(unit, factor)| Some((text.trim().strip_suffix(unit)?.trim(), *factor)))?;
     let (whole, decimals) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if whole.is_empty() || decimals.len() > 3 || !digits(whole) || !digits(decimals) {
@@ -86,7 +90,11 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     }
     let thousandths: u64 = format!("{decimals:0<3}").parse().ok()?;
     let whole: u64 = whole.parse().ok()?;
-    Some(whole.checked_mul(factor)?.checked_add(thousandths * factor / 1_000)?)
+    Some(
+        whole
+            .checked_mul(factor)?
+            .checked_add(thousandths * factor / 1_000)?,
+    )
 }
 
 /// Lets serde read a type by its `FromStr`, with the sentence of its error.
@@ -116,14 +124,36 @@ mod tests {
 
     #[test]
     fn units_are_read_exactly_or_refused() {
-        for (text, bytes) in [("256MiB", 256 << 20), ("1.5 GiB", 3 << 29), ("4096KiB", 4 << 20)] {
-            assert_eq!(text.parse::<MemorySize>().unwrap().as_bytes(), bytes, "{text}");
+        for (text, bytes) in [
+            ("256MiB", 256 << 20),
+            ("1.5 GiB", 3 << 29),
+            ("4096KiB", 4 << 20),
+        ] {
+            assert_eq!(
+                text.parse::<MemorySize>().unwrap().as_bytes(),
+                bytes,
+                "{text}"
+            );
         }
-        for text in ["", "256", "256MB", "-1MiB", "1.2345GiB", "4KiB", "9999999GiB", "MiB", "1e3MiB", "0x10MiB"] {
+        for text in [
+            "",
+            "256",
+            "256MB",
+            "-1MiB",
+            "1.2345GiB",
+            "4KiB",
+            "9999999GiB",
+            "MiB",
+            "1e3MiB",
+            "0x10MiB",
+        ] {
             let error = text.parse::<MemorySize>().unwrap_err().to_string();
             assert!(error.contains("256MiB"), "{text}: {error}");
         }
-        assert_eq!("2.4GHz".parse::<Frequency>().unwrap().as_hz(), 2_400_000_000);
+        assert_eq!(
+            "2.4GHz".parse::<Frequency>().unwrap().as_hz(),
+            2_400_000_000
+        );
         assert!("2.4".parse::<Frequency>().is_err());
     }
 }

@@ -26,7 +26,10 @@ pub(super) struct NodeDigests {
 
 impl NodeDigests {
     pub fn new(nodes: usize) -> Self {
-        Self { nodes: vec![Xxh3::new(); nodes], buffer: Vec::new() }
+        Self {
+            nodes: vec![Xxh3::new(); nodes],
+            buffer: Vec::new(),
+        }
     }
 
     pub fn update(&mut self, at: SimTime, nid: Nid, event: &Event<'_>) {
@@ -36,7 +39,11 @@ impl NodeDigests {
     }
 
     pub fn finish(&self) -> Digest {
-        let all: Vec<u8> = self.nodes.iter().flat_map(|node| node.digest128().to_le_bytes()).collect();
+        let all: Vec<u8> = self
+            .nodes
+            .iter()
+            .flat_map(|node| node.digest128().to_le_bytes())
+            .collect();
         Digest(xxh3_128(&all))
     }
 }

@@ -16,7 +16,13 @@ pub(super) fn encode(at: SimTime, event: &Event<'_>, out: &mut Vec<u8>) {
             bytes.slice(path.as_bytes());
         }
         Event::Clone { parent, child } => bytes.words(3, &[parent.0 as u64, child.0 as u64]),
-        Event::Syscall { pid, name, number, args, ret } => {
+        Event::Syscall {
+            pid,
+            name,
+            number,
+            args,
+            ret,
+        } => {
             bytes.words(4, &[pid.0 as u64, number]);
             bytes.slice(name.as_bytes());
             for arg in args {
@@ -28,7 +34,13 @@ pub(super) fn encode(at: SimTime, event: &Event<'_>, out: &mut Vec<u8>) {
             bytes.words(5, &[pid.0 as u64, number]);
             bytes.slice(name.as_bytes());
         }
-        Event::PageFault { pid, pc, addr, access, result } => {
+        Event::PageFault {
+            pid,
+            pc,
+            addr,
+            access,
+            result,
+        } => {
             let access = match access {
                 Access::Read => 0,
                 Access::Write => 1,
@@ -36,21 +48,74 @@ pub(super) fn encode(at: SimTime, event: &Event<'_>, out: &mut Vec<u8>) {
             };
             bytes.words(6, &[pid.0 as u64, pc.0, addr.0, access, u64::from(result)]);
         }
-        Event::Send { to, kind, bytes: message } => {
+        Event::Send {
+            to,
+            kind,
+            bytes: message,
+        } => {
             bytes.words(7, &[to.index() as u64, u64::from(kind.number())]);
             bytes.slice(message);
         }
-        Event::Receive { from, kind, size } => bytes.words(8, &[from.index() as u64, u64::from(kind.number()), size as u64]),
-        Event::MigrateOut { pid, to, pc, sp, resume_pc, resume_sp, back } => {
-            bytes.words(9, &[pid.0 as u64, to.index() as u64, pc.0, sp.0, resume_pc.0, resume_sp.0, u64::from(back)]);
+        Event::Receive { from, kind, size } => bytes.words(
+            8,
+            &[from.index() as u64, u64::from(kind.number()), size as u64],
+        ),
+        Event::MigrateOut {
+            pid,
+            to,
+            pc,
+            sp,
+            resume_pc,
+            resume_sp,
+            back,
+        } => {
+            bytes.words(
+                9,
+                &[
+                    pid.0 as u64,
+                    to.index() as u64,
+                    pc.0,
+                    sp.0,
+                    resume_pc.0,
+                    resume_sp.0,
+                    u64::from(back),
+                ],
+            );
         }
-        Event::MigrateIn { pid, from, from_pid, pc, sp, back } => {
-            bytes.words(10, &[pid.0 as u64, from.index() as u64, from_pid.0 as u64, pc.0, sp.0, u64::from(back)]);
+        Event::MigrateIn {
+            pid,
+            from,
+            from_pid,
+            pc,
+            sp,
+            back,
+        } => {
+            bytes.words(
+                10,
+                &[
+                    pid.0 as u64,
+                    from.index() as u64,
+                    from_pid.0 as u64,
+                    pc.0,
+                    sp.0,
+                    u64::from(back),
+                ],
+            );
         }
-        Event::PageGranted { pid, addr, write, data } => {
-            bytes.words(11, &[pid.0 as u64, addr.0, u64::from(write), u64::from(data)]);
+        Event::PageGranted {
+            pid,
+            addr,
+            write,
+            data,
+        } => {
+            bytes.words(
+                11,
+                &[pid.0 as u64, addr.0, u64::from(write), u64::from(data)],
+            );
         }
-        Event::PageRevoked { addr, keeps_read } => bytes.words(12, &[addr.0, u64::from(keeps_read)]),
+        Event::PageRevoked { addr, keeps_read } => {
+            bytes.words(12, &[addr.0, u64::from(keeps_read)])
+        }
         Event::Refused { home, why } => {
             bytes.words(13, &[home.index() as u64]);
             bytes.slice(why.as_bytes());

@@ -77,7 +77,10 @@ impl Recorder {
 
     /// Writes what the trace still holds back.
     pub fn finish_trace(&self) -> io::Result<()> {
-        self.trace.borrow_mut().as_mut().map_or(Ok(()), Trace::finish)
+        self.trace
+            .borrow_mut()
+            .as_mut()
+            .map_or(Ok(()), Trace::finish)
     }
 
     /// Whether a page changed hands since the last call.

@@ -68,7 +68,11 @@ impl Summary {
     }
 
     fn note_once(&mut self, refusal: bool, text: &str) {
-        let list = if refusal { &mut self.refusals } else { &mut self.notes };
+        let list = if refusal {
+            &mut self.refusals
+        } else {
+            &mut self.notes
+        };
         if !list.iter().any(|known| known == text) {
             list.push(text.to_owned());
         }
@@ -77,12 +81,24 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let nodes: Vec<_> = self.isas.iter().enumerate().map(|(n, isa)| format!("{n} {isa}")).collect();
-        let (count, bytes) = self.messages.values().fold((0, 0), |(n, b), (count, bytes)| (n + count, b + bytes));
+        let nodes: Vec<_> = self
+            .isas
+            .iter()
+            .enumerate()
+            .map(|(n, isa)| format!("{n} {isa}"))
+            .collect();
+        let (count, bytes) = self
+            .messages
+            .values()
+            .fold((0, 0), |(n, b), (count, bytes)| (n + count, b + bytes));
         writeln!(f, "nodes: {}", nodes.join(", "))?;
         writeln!(f, "virtual time: {}", self.end)?;
         writeln!(f, "migrations: {}", self.migrations)?;
-        writeln!(f, "pages moved: {} with data, {} rights without data", self.pages_moved, self.upgrades)?;
+        writeln!(
+            f,
+            "pages moved: {} with data, {} rights without data",
+            self.pages_moved, self.upgrades
+        )?;
         write!(f, "messages: {count}, {bytes} bytes")
     }
 }

@@ -117,14 +117,28 @@ pub(super) fn save_fp(engine: &Engine, regs: &mut Aarch64Regs) {
 }
 
 /// Sets the result and the flags of a read of RNDR: `x` gets 0, and Z says that there was no random number.
-pub(super) fn no_random_number(x: c_int, value: &mut u64, nzcv: &mut u32) -> ([c_int; 2], [*mut c_void; 2]) {
+pub(super) fn no_random_number(
+    x: c_int,
+    value: &mut u64,
+    nzcv: &mut u32,
+) -> ([c_int; 2], [*mut c_void; 2]) {
     (*value, *nzcv) = (0, 1 << 30);
-    ([x, Reg::NZCV as c_int], [(&raw mut *value).cast(), (&raw mut *nzcv).cast()])
+    (
+        [x, Reg::NZCV as c_int],
+        [(&raw mut *value).cast(), (&raw mut *nzcv).cast()],
+    )
 }
 
 /// Brings a fresh instance, which starts at EL1, to EL0 with the system registers that Linux gives user code.
 pub(super) fn enter_user_mode(engine: &Engine) {
-    let system = |crn, crm, op2| SystemRegister { crn, crm, op0: 3, op1: 0, op2, val: 0 };
+    let system = |crn, crm, op2| SystemRegister {
+        crn,
+        crm,
+        op0: 3,
+        op1: 0,
+        op2,
+        val: 0,
+    };
     let mut sctlr = system(1, 0, 0);
     let ids = [Reg::CP_REG as c_int];
     // SAFETY: a system register is read and written through a `SystemRegister`.
@@ -132,14 +146,24 @@ pub(super) fn enter_user_mode(engine: &Engine) {
     // DC ZVA, CTR_EL0, WFI, WFE and cache maintenance are open to EL0 (SCTLR_EL1: DZE, UCT, nTWI, nTWE, UCI).
     sctlr.val |= 1 << 14 | 1 << 15 | 1 << 16 | 1 << 18 | 1 << 26;
     // The top byte of a user address is ignored (TCR_EL1.TBI0).
-    let mut tcr = SystemRegister { val: 1 << 37, ..system(2, 0, 2) };
+    let mut tcr = SystemRegister {
+        val: 1 << 37,
+        ..system(2, 0, 2)
+    };
     // FP and SIMD do not trap (CPACR_EL1.FPEN); SVE does.
-    let mut cpacr = SystemRegister { val: 3 << 20, ..system(1, 0, 2) };
+    let mut cpacr = SystemRegister {
+        val: 3 << 20,
+        ..system(1, 0, 2)
+    };
     let mut el0t: u32 = 0;
     let ids = [Reg::CP_REG, Reg::CP_REG, Reg::PSTATE, Reg::CP_REG].map(|reg| reg as c_int);
     // The last one also makes the engine look at the exception level again.
-    let places: [*mut c_void; 4] =
-        [(&raw mut sctlr).cast(), (&raw mut tcr).cast(), (&raw mut el0t).cast(), (&raw mut cpacr).cast()];
+    let places: [*mut c_void; 4] = [
+        (&raw mut sctlr).cast(),
+        (&raw mut tcr).cast(),
+        (&raw mut el0t).cast(),
+        (&raw mut cpacr).cast(),
+    ];
     // SAFETY: as above, and PSTATE has 4 bytes.
     unsafe { engine.write(&ids, &places) };
 }
@@ -171,7 +195,10 @@ pub(super) enum TimerRegister {
 
 /// Whether a page of code has an instruction that asks for a random number: MRS of RNDR or RNDRRS.
 pub(super) fn asks_for_random_numbers(code: &[u8]) -> bool {
-    code.as_chunks::<4>().0.iter().any(|&word| is_random_read(u32::from_le_bytes(word)))
+    code.as_chunks::<4>()
+        .0
+        .iter()
+        .any(|&word| is_random_read(u32::from_le_bytes(word)))
 }
 
 fn is_random_read(instruction: u32) -> bool {
@@ -185,10 +212,10 @@ mod tests {
     #[test]
     fn system_register_reads() {
         let cases = [
-            (0xd53b_e043, Some((TimerRegister::Count, 3))),       // mrs x3, cntvct_el0
-            (0xd53b_e03f, Some((TimerRegister::Count, 31))),      // mrs xzr, cntpct_el0
-            (0xd53b_e000, Some((TimerRegister::Frequency, 0))),   // mrs x0, cntfrq_el0
-            (0xd53b_d040, None),                                  // mrs x0, tpidr_el0
+            (0xd53b_e043, Some((TimerRegister::Count, 3))), // mrs x3, cntvct_el0
+            (0xd53b_e03f, Some((TimerRegister::Count, 31))), // mrs xzr, cntpct_el0
+            (0xd53b_e000, Some((TimerRegister::Frequency, 0))), // mrs x0, cntfrq_el0
+            (0xd53b_d040, None),                            // mrs x0, tpidr_el0
         ];
         for (instruction, expected) in cases {
             assert_eq!(timer_read(instruction), expected, "{instruction:#x}");
@@ -199,7 +226,10 @@ mod tests {
     fn random_numbers_are_noticed() {
         let page = |word: u32| [0xd503_201f_u32, word].map(u32::to_le_bytes).concat();
         assert!(asks_for_random_numbers(&page(0xd53b_2407)), "mrs x7, rndr");
-        assert!(asks_for_random_numbers(&page(0xd53b_243f)), "mrs xzr, rndrrs");
+        assert!(
+            asks_for_random_numbers(&page(0xd53b_243f)),
+            "mrs xzr, rndrrs"
+        );
         assert!(!asks_for_random_numbers(&page(0xd53b_4200)), "mrs x0, nzcv");
     }
 }

@@ -57,7 +57,8 @@ struct Frames(Vec<Option<Box<[Frame; GROUP]>>>);
 impl Frames {
     fn at(&mut self, pfn: Pfn) -> &mut Frame {
         let index = pfn.0 as usize;
-        let group = self.0[index / GROUP].get_or_insert_with(|| Box::new([Frame::default(); GROUP]));
+        let group =
+            self.0[index / GROUP].get_or_insert_with(|| Box::new([Frame::default(); GROUP]));
         &mut group[index % GROUP]
     }
 
@@ -94,7 +95,12 @@ impl CodeTracker {
     pub(crate) fn new(frames: u64) -> Self {
         let groups = (frames as usize).div_ceil(GROUP);
         let frames = Frames((0..groups).map(|_| None).collect());
-        Self { state: Mutex::new(State { frames, vcpus: Vec::new() }) }
+        Self {
+            state: Mutex::new(State {
+                frames,
+                vcpus: Vec::new(),
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -189,7 +195,10 @@ mod tests {
     const FRAME: Pfn = Pfn(3);
 
     fn notes(stale: &[Pfn], flush_tlb: bool) -> Notes {
-        Notes { stale: stale.to_vec(), flush_tlb }
+        Notes {
+            stale: stale.to_vec(),
+            flush_tlb,
+        }
     }
 
     #[test]
@@ -204,7 +213,11 @@ mod tests {
         assert_eq!(tracker.take_notes(b), notes(&[], false));
 
         assert!(!tracker.fetched(a, FRAME), "it executes again");
-        assert_eq!(tracker.take_notes(b), notes(&[], true), "so the writer must ask again");
+        assert_eq!(
+            tracker.take_notes(b),
+            notes(&[], true),
+            "so the writer must ask again"
+        );
         tracker.flushed(b);
         tracker.written(b, FRAME);
         assert_eq!(tracker.take_notes(a), notes(&[FRAME], false));

@@ -51,19 +51,30 @@ pub(super) struct Counted {
 
 impl Counted {
     /// No block.
-    pub const NONE: Self = Self { block: Block(0), instructions: 0 };
+    pub const NONE: Self = Self {
+        block: Block(0),
+        instructions: 0,
+    };
 }
 
 /// A direct-mapped cache of counts.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct CountCache<const ENTRIES: usize> {
-    entries: Box<[Counted]>,
+    // A box of an array, not of a slice: the block hook does without a check of the bounds.
+    entries: Box<[Counted; ENTRIES]>,
     filled: Vec<u32>,
 }
 
 impl<const ENTRIES: usize> CountCache<ENTRIES> {
     pub fn new() -> Self {
-        Self { entries: vec![Counted::NONE; ENTRIES].into_boxed_slice(), filled: Vec::new() }
+        let entries = vec![Counted::NONE; ENTRIES]
+            .try_into()
+            .expect("the length is that of the array");
+        Self {
+            entries,
+            filled: Vec::new(),
+        }
     }
 
     #[inline]
@@ -128,7 +139,10 @@ pub(super) enum Foreign {
 
 /// Counts the instructions of a block that start before `limit`.
 pub(super) fn scan(address: u64, code: &[u8], limit: u64) -> Scan {
-    let mut scan = Scan { instructions: 0, foreign: None };
+    let mut scan = Scan {
+        instructions: 0,
+        foreign: None,
+    };
     for instruction in decode(address, code).take_while(|instruction| instruction.ip() < limit) {
         scan.instructions += 1;
         let foreign = match instruction.mnemonic() {
@@ -146,7 +160,9 @@ pub(super) fn scan(address: u64, code: &[u8], limit: u64) -> Scan {
 /// The address of the first instruction that does not lie whole in `code`.
 pub(super) fn first_incomplete(address: u64, code: &[u8]) -> Option<u64> {
     decode(address, code)
-        .find(|instruction| instruction.is_invalid() || instruction.next_ip() > address + code.len() as u64)
+        .find(|instruction| {
+            instruction.is_invalid() || instruction.next_ip() > address + code.len() as u64
+        })
         .map(|instruction| instruction.ip())
 }
 
@@ -171,7 +187,9 @@ pub(super) fn classify(address: u64, code: &[u8]) -> Kind {
         && instruction.near_branch_target() == address;
     match instruction.mnemonic() {
         Mnemonic::Div | Mnemonic::Idiv => Kind::Divide,
-        _ if to_itself || instruction.has_rep_prefix() || instruction.has_repne_prefix() => Kind::SelfLoop,
+        _ if to_itself || instruction.has_rep_prefix() || instruction.has_repne_prefix() => {
+            Kind::SelfLoop
+        }
         _ => Kind::Other,
     }
 }
@@ -183,7 +201,10 @@ mod tests {
     #[test]
     fn blocks_keep_address_and_size() {
         let block = Block::new(0x7fff_ffff_fff3, 4111);
-        assert_eq!((block.start(), block.size(), block.end()), (0x7fff_ffff_fff3, 4111, 0x8000_0000_1002));
+        assert_eq!(
+            (block.start(), block.size(), block.end()),
+            (0x7fff_ffff_fff3, 4111, 0x8000_0000_1002)
+        );
         assert!(block.contains(0x7fff_ffff_fff3) && !block.contains(0x8000_0000_1002));
     }
 
@@ -195,13 +216,20 @@ mod tests {
             (b"\x90", 1, None),
             (b"\x90\x90\xf1", 3, Some((0x1002, Foreign::Int1))),
             (b"\x90\xe4\x60\xf3\x6c", 3, Some((0x1001, Foreign::PortIo))), // in al, 0x60; rep insb
-            (b"\xf3\x48\xab", 1, None),                 // rep stosq
-            (b"\x48\xb8\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xc3", 2, None), // movabs, ret
-            (b"\x0f\x0b", 1, None),                     // ud2
-            (b"\x90\xc5", 2, None),                     // cut inside a VEX prefix
+            (b"\xf3\x48\xab", 1, None),                                    // rep stosq
+            (b"\x48\xb8\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xf1\xc3", 2, None),    // movabs, ret
+            (b"\x0f\x0b", 1, None),                                        // ud2
+            (b"\x90\xc5", 2, None), // cut inside a VEX prefix
         ];
         for (code, instructions, foreign) in cases {
-            assert_eq!(scan(0x1000, code, u64::MAX), Scan { instructions, foreign }, "{code:x?}");
+            assert_eq!(
+                scan(0x1000, code, u64::MAX),
+                Scan {
+                    instructions,
+                    foreign
+                },
+                "{code:x?}"
+            );
         }
         assert_eq!(scan(0x1000, b"\x90\x90\x90", 0x1002).instructions, 2);
     }
@@ -233,7 +261,10 @@ mod tests {
         let mut cache = CountCache::<16>::new();
         let blocks: Vec<Block> = (0..40).map(|i| Block::new(i * 3, 3)).collect();
         for (instructions, &block) in (1..).zip(&blocks) {
-            cache.put(Counted { block, instructions });
+            cache.put(Counted {
+                block,
+                instructions,
+            });
             assert_eq!(cache.get(block), Some(instructions));
         }
         cache.clear();

@@ -46,7 +46,10 @@ impl Engine {
         };
         let mut handle = ptr::null_mut();
         // SAFETY: `handle` is a valid place for the result.
-        check(unsafe { uc::uc_open(arch, mode, &raw mut handle) }, "open an instance")?;
+        check(
+            unsafe { uc::uc_open(arch, mode, &raw mut handle) },
+            "open an instance",
+        )?;
         let handle = NonNull::new(handle).expect("uc_open succeeded without a handle");
         let engine = Self { handle };
         let model = match isa {
@@ -57,13 +60,22 @@ impl Engine {
         // first call that initialises the instance, as they must.
         unsafe {
             let handle = engine.handle();
-            check(uc::uc_ctl(handle, write_1(uc::ControlType::CPU_MODEL), model), "choose the CPU model")?;
+            check(
+                uc::uc_ctl(handle, write_1(uc::ControlType::CPU_MODEL), model),
+                "choose the CPU model",
+            )?;
             if isa == Isa::Aarch64 {
                 let control = write_1(uc::ControlType::UC_PAGE_SIZE);
-                check(uc::uc_ctl(handle, control, PAGE_SIZE as c_int), "set 4 KiB pages")?;
+                check(
+                    uc::uc_ctl(handle, control, PAGE_SIZE as c_int),
+                    "set 4 KiB pages",
+                )?;
             }
             let control = write_1(uc::ControlType::TLB_TYPE);
-            check(uc::uc_ctl(handle, control, uc::TlbType::VIRTUAL as c_int), "use a virtual TLB")?;
+            check(
+                uc::uc_ctl(handle, control, uc::TlbType::VIRTUAL as c_int),
+                "use a virtual TLB",
+            )?;
         }
         Ok(engine)
     }
@@ -79,7 +91,15 @@ impl Engine {
     /// The memory must stay valid until the engine is dropped, and all other access to it must be atomic.
     pub unsafe fn map(&self, phys: u64, size: u64, memory: NonNull<u8>) -> Result<(), VcpuError> {
         // SAFETY: the caller vouches for the memory.
-        let result = unsafe { uc::uc_mem_map_ptr(self.handle(), phys, size, uc::Prot::ALL.0, memory.as_ptr().cast()) };
+        let result = unsafe {
+            uc::uc_mem_map_ptr(
+                self.handle(),
+                phys,
+                size,
+                uc::Prot::ALL.0,
+                memory.as_ptr().cast(),
+            )
+        };
         check(result, "map the node's memory")
     }
 
@@ -96,7 +116,10 @@ impl Engine {
         instruction: Option<c_int>,
     ) -> Result<(), VcpuError> {
         // SAFETY: the caller vouches for callback and data.
-        check(unsafe { add_hook(self.handle(), kind, callback, data, instruction) }, "install a hook")
+        check(
+            unsafe { add_hook(self.handle(), kind, callback, data, instruction) },
+            "install a hook",
+        )
     }
 
     /// Runs from `pc` until a hook stops it, something fails, or `until` is reached (0: nowhere).
@@ -109,7 +132,10 @@ impl Engine {
     pub fn flush_tlb(&self) {
         let control = uc::ControlType(uc::ControlType::TLB_FLUSH.0 | uc::ControlType::IO_WRITE.0);
         // SAFETY: the handle is open; this control has no argument.
-        expect(unsafe { uc::uc_ctl(self.handle(), control) }, "flush the TLB");
+        expect(
+            unsafe { uc::uc_ctl(self.handle(), control) },
+            "flush the TLB",
+        );
     }
 
     /// Drops the translated code of a frame. The TLB-fill hook must map the window, and the TLB wants flushing afterwards.
@@ -117,7 +143,17 @@ impl Engine {
         let start = WINDOW_VIRT + pfn.start().0;
         let control = uc::ControlType::TB_REMOVE_CACHE.0 | 2 << 26 | uc::ControlType::IO_WRITE.0;
         // SAFETY: the handle is open; this control takes two 64-bit addresses.
-        expect(unsafe { uc::uc_ctl(self.handle(), uc::ControlType(control), start, start + PAGE_SIZE) }, "drop code");
+        expect(
+            unsafe {
+                uc::uc_ctl(
+                    self.handle(),
+                    uc::ControlType(control),
+                    start,
+                    start + PAGE_SIZE,
+                )
+            },
+            "drop code",
+        );
     }
 
     /// Reads registers into places.
@@ -128,7 +164,12 @@ impl Engine {
         assert_eq!(registers.len(), places.len());
         // SAFETY: the caller vouches for the places; the engine does not change the table of pointers.
         let result = unsafe {
-            uc::uc_reg_read_batch(self.handle(), registers.as_ptr(), places.as_ptr().cast_mut(), registers.len() as c_int)
+            uc::uc_reg_read_batch(
+                self.handle(),
+                registers.as_ptr(),
+                places.as_ptr().cast_mut(),
+                registers.len() as c_int,
+            )
         };
         expect(result, "read registers");
     }
@@ -140,7 +181,14 @@ impl Engine {
     pub unsafe fn write(&self, registers: &[c_int], places: &[*mut c_void]) {
         assert_eq!(registers.len(), places.len());
         // SAFETY: the caller vouches for the places.
-        let result = unsafe { uc::uc_reg_write_batch(self.handle(), registers.as_ptr(), places.as_ptr(), registers.len() as c_int) };
+        let result = unsafe {
+            uc::uc_reg_write_batch(
+                self.handle(),
+                registers.as_ptr(),
+                places.as_ptr(),
+                registers.len() as c_int,
+            )
+        };
         expect(result, "write registers");
     }
 }
@@ -177,9 +225,16 @@ pub(super) unsafe fn add_hook(
     // more argument, an int.
     unsafe {
         match instruction {
-            Some(instruction) => {
-                uc::uc_hook_add(handle, &raw mut hook, kind.0 as c_int, callback, data, 1, 0, instruction)
-            }
+            Some(instruction) => uc::uc_hook_add(
+                handle,
+                &raw mut hook,
+                kind.0 as c_int,
+                callback,
+                data,
+                1,
+                0,
+                instruction,
+            ),
             None => uc::uc_hook_add(handle, &raw mut hook, kind.0 as c_int, callback, data, 1, 0),
         }
     }
@@ -189,7 +244,10 @@ pub(super) unsafe fn add_hook(
 fn check(result: uc_error, what: &'static str) -> Result<(), VcpuError> {
     match result {
         uc_error::OK => Ok(()),
-        error => Err(VcpuError::Engine { what, message: error.to_string() }),
+        error => Err(VcpuError::Engine {
+            what,
+            message: error.to_string(),
+        }),
     }
 }
 

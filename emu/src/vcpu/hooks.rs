@@ -24,7 +24,9 @@ use unicorn_engine_sys::{self as uc, MemType, Prot, TlbEntry};
 use super::aarch64::{self, asks_for_random_numbers};
 use super::code_tracker::Member;
 use super::count::{self, Block, CountCache, Counted, Foreign, Kind};
-use super::engine::{Engine, HookType, STUB_PHYS, STUB_VIRT, WINDOW_VIRT, add_hook, expect, stop, uc_engine};
+use super::engine::{
+    Engine, HookType, STUB_PHYS, STUB_VIRT, WINDOW_VIRT, add_hook, expect, stop, uc_engine,
+};
 use super::{VcpuError, x86_64};
 use crate::memory::Arena;
 
@@ -52,12 +54,13 @@ pub(super) struct Fault {
     pub access: Access,
 }
 
-/// What the hooks of one vCPU work on.
+/// What the hooks of one vCPU work on. The fields that every block touches come first, in one line of the host's cache.
+#[repr(C, align(64))]
 pub(super) struct State {
-    /// What is left of the budget; negative when the last block went beyond it.
-    pub remaining: i64,
     /// The block that runs or has run last.
     pub last: Counted,
+    /// What is left of the budget; negative when the last block went beyond it.
+    pub remaining: i64,
     counts: CountCache<{ 1 << 16 }>,
     physical_counts: CountCache<{ 1 << 13 }>,
     /// The page whose code was looked at last.
@@ -87,8 +90,8 @@ pub(super) struct State {
 impl State {
     pub fn new(isa: Isa, memory: Arc<Arena>, member: Member) -> Self {
         Self {
-            remaining: 0,
             last: Counted::NONE,
+            remaining: 0,
             counts: CountCache::new(),
             physical_counts: CountCache::new(),
             last_page: None,
@@ -127,9 +130,24 @@ impl State {
             engine.hook(HookType::INTR, exception as *mut c_void, data, None)?;
             if isa == Isa::X86_64 {
                 let instruction = |instruction: uc::X86Insn| Some(instruction as c_int);
-                engine.hook(HookType::INSN, syscall as *mut c_void, data, instruction(uc::X86Insn::SYSCALL))?;
-                engine.hook(HookType::INSN, time_stamp as *mut c_void, data, instruction(uc::X86Insn::RDTSC))?;
-                engine.hook(HookType::INSN, time_stamp as *mut c_void, data, instruction(uc::X86Insn::RDTSCP))?;
+                engine.hook(
+                    HookType::INSN,
+                    syscall as *mut c_void,
+                    data,
+                    instruction(uc::X86Insn::SYSCALL),
+                )?;
+                engine.hook(
+                    HookType::INSN,
+                    time_stamp as *mut c_void,
+                    data,
+                    instruction(uc::X86Insn::RDTSC),
+                )?;
+                engine.hook(
+                    HookType::INSN,
+                    time_stamp as *mut c_void,
+                    data,
+                    instruction(uc::X86Insn::RDTSCP),
+                )?;
             }
         }
         Ok(())
@@ -193,7 +211,10 @@ impl State {
             let part = (len - self.code.len()).min((page + PAGE_SIZE - at) as usize);
             let start = self.code.len();
             self.code.resize(start + part, 0);
-            self.memory.read(PhysAddr(pfn.start().0 + (at - page)), &mut self.code[start..]);
+            self.memory.read(
+                PhysAddr(pfn.start().0 + (at - page)),
+                &mut self.code[start..],
+            );
             at += part as u64;
         }
         &self.code
@@ -216,7 +237,14 @@ impl State {
     fn count_before(&mut self, block: Block, limit: u64) -> u64 {
         match self.isa {
             Isa::Aarch64 => (limit - block.start()) / 4,
-            Isa::X86_64 => count::scan(block.start(), self.fetch(block.start(), block.size()), limit).instructions,
+            Isa::X86_64 => {
+                count::scan(
+                    block.start(),
+                    self.fetch(block.start(), block.size()),
+                    limit,
+                )
+                .instructions
+            }
         }
     }
 
@@ -244,19 +272,31 @@ impl State {
         let start = VirtAddr(block.start());
         let within = start.page_offset() + block.size() as u64 <= PAGE_SIZE;
         let physical = match self.frame_of_code(start) {
-            Some(pfn) if within && !self.watchful => {
-                Some(Block::new(pfn.start().0 + start.page_offset(), block.size() as u32))
-            }
+            Some(pfn) if within && !self.watchful => Some(Block::new(
+                pfn.start().0 + start.page_offset(),
+                block.size() as u32,
+            )),
             _ => None,
         };
-        if let Some(instructions) = physical.and_then(|physical| self.physical_counts.get(physical)) {
-            return count::Scan { instructions, foreign: None };
+        if let Some(instructions) = physical.and_then(|physical| self.physical_counts.get(physical))
+        {
+            return count::Scan {
+                instructions,
+                foreign: None,
+            };
         }
-        let scan = count::scan(block.start(), self.fetch(block.start(), block.size()), u64::MAX);
+        let scan = count::scan(
+            block.start(),
+            self.fetch(block.start(), block.size()),
+            u64::MAX,
+        );
         if scan.foreign.is_none()
             && let Some(physical) = physical
         {
-            self.physical_counts.put(Counted { block: physical, instructions: scan.instructions });
+            self.physical_counts.put(Counted {
+                block: physical,
+                instructions: scan.instructions,
+            });
         }
         scan
     }
@@ -289,10 +329,18 @@ impl State {
         self.rewritten.take()
     }
 
-    /// Everything that the x86_64 block hook does not do on its fast path. Tells whether the block shall run.
+    /// Everything that the x86_64 block hook does not do on its fast path.
     #[cold]
     #[inline(never)]
-    fn x86_64_block_slow(&mut self, block: Block) -> bool {
+    fn x86_64_block_slow(&mut self, handle: *mut uc_engine, block: Block) {
+        if !self.begin_x86_64_block(block) {
+            // SAFETY: called in a hook of this engine.
+            unsafe { stop(handle) };
+        }
+    }
+
+    /// Counts a block; tells whether it shall run.
+    fn begin_x86_64_block(&mut self, block: Block) -> bool {
         if self.own_code {
             return true;
         }
@@ -313,7 +361,10 @@ impl State {
             self.last = Counted::NONE;
             return false;
         }
-        self.last = Counted { block, instructions: scan.instructions };
+        self.last = Counted {
+            block,
+            instructions: scan.instructions,
+        };
         self.remaining -= scan.instructions as i64;
         if !self.watchful {
             self.counts.put(self.last);
@@ -324,15 +375,29 @@ impl State {
     /// The aarch64 block hook when the block shall not run.
     #[cold]
     #[inline(never)]
-    fn aarch64_block_slow(&mut self) {
-        self.halt = Some(if self.remaining <= 0 { Halt::Budget } else { Halt::Misaligned });
+    fn aarch64_block_slow(&mut self, handle: *mut uc_engine) {
+        if self.own_code {
+            return;
+        }
+        self.halt = Some(if self.remaining <= 0 {
+            Halt::Budget
+        } else {
+            Halt::Misaligned
+        });
         self.last = Counted::NONE;
+        // SAFETY: called in a hook of this engine.
+        unsafe { stop(handle) };
     }
 
     /// A fill for the guest: the frame and the rights.
     ///
     /// A page that is writable and executable changes between the two, which keeps ordinary stores off the engine's slow path.
-    fn fill(&mut self, handle: *mut uc_engine, page: VirtAddr, access: Access) -> Option<(Pfn, Prot)> {
+    fn fill(
+        &mut self,
+        handle: *mut uc_engine,
+        page: VirtAddr,
+        access: Access,
+    ) -> Option<(Pfn, Prot)> {
         let Translation { pfn, write, exec } = self.translate(page, access)?;
         let memory = Arc::clone(&self.memory);
         let code = memory.code();
@@ -400,7 +465,13 @@ impl State {
         // all hooks of this engine have.
         let result = unsafe {
             let instruction = Some(uc::Arm64Insn::UC_ARM64_INS_MRS as c_int);
-            add_hook(handle, HookType::INSN, read_system_register as *mut c_void, data, instruction)
+            add_hook(
+                handle,
+                HookType::INSN,
+                read_system_register as *mut c_void,
+                data,
+                instruction,
+            )
         };
         expect(result, "hook reads of system registers");
     }
@@ -420,7 +491,12 @@ fn own_fill(page: u64) -> Option<(u64, Prot)> {
 ///
 /// # Safety
 /// Called by the engine with the state of [`State::install`].
-unsafe extern "C" fn x86_64_block(handle: *mut uc_engine, address: u64, size: u32, state: *mut State) {
+unsafe extern "C" fn x86_64_block(
+    handle: *mut uc_engine,
+    address: u64,
+    size: u32,
+    state: *mut State,
+) {
     // SAFETY: `install` requires the state to be valid and not otherwise referred to during a run.
     let state = unsafe { &mut *state };
     let block = Block::new(address, size);
@@ -428,9 +504,8 @@ unsafe extern "C" fn x86_64_block(handle: *mut uc_engine, address: u64, size: u3
     if counted.block == block && state.remaining > 0 {
         state.remaining -= counted.instructions as i64;
         state.last = counted;
-    } else if !state.x86_64_block_slow(block) {
-        // SAFETY: this is the engine that called.
-        unsafe { stop(handle) };
+    } else {
+        state.x86_64_block_slow(handle, block);
     }
 }
 
@@ -438,17 +513,23 @@ unsafe extern "C" fn x86_64_block(handle: *mut uc_engine, address: u64, size: u3
 ///
 /// # Safety
 /// Called by the engine with the state of [`State::install`].
-unsafe extern "C" fn aarch64_block(handle: *mut uc_engine, address: u64, size: u32, state: *mut State) {
+unsafe extern "C" fn aarch64_block(
+    handle: *mut uc_engine,
+    address: u64,
+    size: u32,
+    state: *mut State,
+) {
     // SAFETY: as in `x86_64_block`.
     let state = unsafe { &mut *state };
     if state.remaining > 0 && address & 3 == 0 {
         let instructions = u64::from(size / 4);
         state.remaining -= instructions as i64;
-        state.last = Counted { block: Block::new(address, size), instructions };
-    } else if !state.own_code {
-        state.aarch64_block_slow();
-        // SAFETY: this is the engine that called.
-        unsafe { stop(handle) };
+        state.last = Counted {
+            block: Block::new(address, size),
+            instructions,
+        };
+    } else {
+        state.aarch64_block_slow(handle);
     }
 }
 
@@ -526,14 +607,20 @@ unsafe extern "C" fn time_stamp(handle: *mut uc_engine, state: *mut State) -> c_
     let mut pc = 0_u64;
     // SAFETY: as in `x86_64_block`; RIP has 8 bytes, and the engine allows reads of registers in hooks.
     let state = unsafe {
-        expect(uc::uc_reg_read(handle, uc::RegisterX86::RIP as c_int, (&raw mut pc).cast()), "read the PC");
+        expect(
+            uc::uc_reg_read(handle, uc::RegisterX86::RIP as c_int, (&raw mut pc).cast()),
+            "read the PC",
+        );
         &mut *state
     };
     let counter = state.counter_at(pc);
     let mut halves = [counter & 0xffff_ffff, counter >> 32];
     let (ids, places) = x86_64::time_stamp_places(&mut halves);
     // SAFETY: two 64-bit registers with places of 8 bytes.
-    expect(unsafe { uc::uc_reg_write_batch(handle, ids.as_ptr(), places.as_ptr(), 2) }, "write the time stamp");
+    expect(
+        unsafe { uc::uc_reg_write_batch(handle, ids.as_ptr(), places.as_ptr(), 2) },
+        "write the time stamp",
+    );
     1
 }
 
@@ -550,12 +637,16 @@ unsafe extern "C" fn read_system_register(
     // SAFETY: the engine gives a valid register description.
     let register = unsafe { &*register };
     // RNDR and RNDRRS are S3_3_C2_C4_0 and S3_3_C2_C4_1.
-    if (register.op0, register.op1, register.crn, register.crm) != (3, 3, 2, 4) || register.op2 > 1 {
+    if (register.op0, register.op1, register.crn, register.crm) != (3, 3, 2, 4) || register.op2 > 1
+    {
         return 0;
     }
     let (mut value, mut nzcv) = (0, 0);
     let (ids, places) = aarch64::no_random_number(x as c_int, &mut value, &mut nzcv);
     // SAFETY: an X register with 8 bytes and the flags with 4.
-    expect(unsafe { uc::uc_reg_write_batch(handle, ids.as_ptr(), places.as_ptr(), 2) }, "write a register");
+    expect(
+        unsafe { uc::uc_reg_write_batch(handle, ids.as_ptr(), places.as_ptr(), 2) },
+        "write a register",
+    );
     1
 }

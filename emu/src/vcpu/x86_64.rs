@@ -22,7 +22,8 @@ pub(super) mod vector {
 }
 
 /// The engine's own code: `sysret` into user mode, and 16 bytes on the `syscall` that ends the excursion.
-pub(super) const STUB: &[u8] = b"\x48\x0f\x07\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\x0f\x05";
+pub(super) const STUB: &[u8] =
+    b"\x48\x0f\x07\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\xcc\x0f\x05";
 
 const GENERAL: [c_int; 20] = [
     Reg::RAX as c_int,
@@ -49,10 +50,35 @@ const GENERAL: [c_int; 20] = [
 ];
 
 fn general(regs: &mut X86_64Regs) -> [*mut c_void; 20] {
-    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = regs.gpr.each_mut().map(|gpr| (&raw mut *gpr).cast());
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] =
+        regs.gpr.each_mut().map(|gpr| (&raw mut *gpr).cast());
     let flags = (&raw mut regs.rflags).cast();
-    let (fs, gs) = ((&raw mut regs.fs_base).cast(), (&raw mut regs.gs_base).cast());
-    [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, flags, fs, gs, (&raw mut regs.rip).cast()]
+    let (fs, gs) = (
+        (&raw mut regs.fs_base).cast(),
+        (&raw mut regs.gs_base).cast(),
+    );
+    [
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        g,
+        h,
+        i,
+        j,
+        k,
+        l,
+        m,
+        n,
+        o,
+        p,
+        flags,
+        fs,
+        gs,
+        (&raw mut regs.rip).cast(),
+    ]
 }
 
 /// XMM0 to XMM15 follow each other in the engine's numbering, and so do ST0 to ST7.
@@ -119,15 +145,24 @@ pub(super) fn save_fp(engine: &Engine, regs: &mut X86_64Regs) {
 /// Sets RDX:RAX, from inside a hook or outside.
 pub(super) fn time_stamp_places(halves: &mut [u64; 2]) -> ([c_int; 2], [*mut c_void; 2]) {
     let [low, high] = halves;
-    ([Reg::RAX as c_int, Reg::RDX as c_int], [(&raw mut *low).cast(), (&raw mut *high).cast()])
+    (
+        [Reg::RAX as c_int, Reg::RDX as c_int],
+        [(&raw mut *low).cast(), (&raw mut *high).cast()],
+    )
 }
 
 /// Brings a fresh instance, which starts in the kernel, to user mode. The stub page is mapped; returns what the run ended with.
 pub(super) fn enter_user_mode(engine: &Engine) -> uc_error {
     // Protection, FPU without emulation, native x87 errors; SSE with its exceptions.
     let (mut cr0, mut cr4): (u64, u64) = (0x33, 0x600);
-    let mut efer = uc_x86_msr { rid: 0xc000_0080, value: 0xd01 };
-    let mut star = uc_x86_msr { rid: 0xc000_0081, value: 0x23 << 48 };
+    let mut efer = uc_x86_msr {
+        rid: 0xc000_0080,
+        value: 0xd01,
+    };
+    let mut star = uc_x86_msr {
+        rid: 0xc000_0081,
+        value: 0x23 << 48,
+    };
     let (mut rcx, mut r11) = (STUB_VIRT + 16, X86_64Regs::USER_RFLAGS);
     let ids = [Reg::CR0, Reg::CR4, Reg::MSR, Reg::MSR, Reg::RCX, Reg::R11].map(|reg| reg as c_int);
     let places: [*mut c_void; 6] = [

@@ -1,5 +1,8 @@
 //! What the vCPU tests share: an assembler, a page table that is a map, and a machine of one vCPU with its memory.
-#![expect(dead_code, reason = "each test file compiles its own copy and uses a part of it")]
+#![expect(
+    dead_code,
+    reason = "each test file compiles its own copy and uses a part of it"
+)]
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -67,8 +70,13 @@ impl Machine {
         let cpu = UnicornCpu::new(isa, Arc::clone(&memory)).unwrap();
         let mut regs = RegisterFile::new(isa);
         regs.start_thread(VirtAddr(CODE), VirtAddr(STACK - 64));
-        let mut machine =
-            Self { memory, cpu, pages: Pages::default(), context: UserContext::new(1, regs), next: 1 };
+        let mut machine = Self {
+            memory,
+            cpu,
+            pages: Pages::default(),
+            context: UserContext::new(1, regs),
+            next: 1,
+        };
         machine.put(CODE, code, Rights::RX);
         machine.map(DATA, Rights::RW);
         for page in 1..=4 {
@@ -94,12 +102,18 @@ impl Machine {
     pub fn alias(&mut self, addr: u64, pfn: Pfn, rights: Rights) {
         let write = matches!(rights, Rights::RW | Rights::RWX);
         let exec = matches!(rights, Rights::RX | Rights::RWX);
-        self.pages.map.insert(addr / PAGE_SIZE, Translation { pfn, write, exec });
+        self.pages
+            .map
+            .insert(addr / PAGE_SIZE, Translation { pfn, write, exec });
     }
 
     /// Unmaps a page as a kernel does.
     pub fn unmap(&mut self, addr: u64) -> Translation {
-        let old = self.pages.map.remove(&(addr / PAGE_SIZE)).expect("it was mapped");
+        let old = self
+            .pages
+            .map
+            .remove(&(addr / PAGE_SIZE))
+            .expect("it was mapped");
         self.cpu.flush_tlb();
         old
     }
@@ -136,7 +150,11 @@ impl Machine {
     }
 
     fn phys(&self, addr: u64) -> PhysAddr {
-        let page = self.pages.map.get(&(addr / PAGE_SIZE)).expect("it is mapped");
+        let page = self
+            .pages
+            .map
+            .get(&(addr / PAGE_SIZE))
+            .expect("it is mapped");
         PhysAddr(page.pfn.start().0 + addr % PAGE_SIZE)
     }
 
@@ -152,7 +170,10 @@ impl Machine {
             let result = self.run(budget());
             retired += result.retired;
             if result.exit != CpuExit::Budget {
-                return RunResult { exit: result.exit, retired };
+                return RunResult {
+                    exit: result.exit,
+                    retired,
+                };
             }
         }
     }
@@ -207,7 +228,15 @@ pub fn assemble(isa: Isa, text: &str) -> Vec<u8> {
 
 /// Compiles one C file of static functions and one entry function, which comes first in the text section.
 pub fn compile_c(isa: Isa, text: &str) -> Vec<u8> {
-    let flags = ["-x", "c", "-O1", "-ffreestanding", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-fno-jump-tables"];
+    let flags = [
+        "-x",
+        "c",
+        "-O1",
+        "-ffreestanding",
+        "-fno-stack-protector",
+        "-fno-asynchronous-unwind-tables",
+        "-fno-jump-tables",
+    ];
     compile(isa, &flags, text)
 }
 
@@ -223,7 +252,12 @@ fn compile(isa: Isa, flags: &[&str], text: &str) -> Vec<u8> {
         .stdin(Stdio::piped())
         .spawn()
         .expect("the tests need clang-19");
-    clang.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    clang
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
     assert!(clang.wait().unwrap().success(), "clang-19 refuses:\n{text}");
     let objcopy = Command::new("llvm-objcopy-19")
         .args(["-O", "binary", "-j", ".text"])

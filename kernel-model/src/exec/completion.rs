@@ -51,11 +51,21 @@ impl Completion {
     }
 
     /// Waits at most for `timeout`; the timer does not keep a run alive (see [`Executor::block_timeout`]).
-    pub async fn wait_timeout(&self, exec: &Executor, record: WaitRecord, timeout: SimDuration) -> Wake {
+    pub async fn wait_timeout(
+        &self,
+        exec: &Executor,
+        record: WaitRecord,
+        timeout: SimDuration,
+    ) -> Wake {
         self.wait_inner(exec, record, Some(timeout)).await
     }
 
-    async fn wait_inner(&self, exec: &Executor, record: WaitRecord, timeout: Option<SimDuration>) -> Wake {
+    async fn wait_inner(
+        &self,
+        exec: &Executor,
+        record: WaitRecord,
+        timeout: Option<SimDuration>,
+    ) -> Wake {
         let me = exec.current();
         let deadline = timeout.map(|t| exec.now() + t);
         self.waiters.borrow_mut().push_back(me);
@@ -64,7 +74,10 @@ impl Completion {
                 break Wake::Woken;
             }
             let wake = match deadline {
-                Some(at) => exec.block_timeout(record.clone(), at.saturating_since(exec.now()), true).await,
+                Some(at) => {
+                    exec.block_timeout(record.clone(), at.saturating_since(exec.now()), true)
+                        .await
+                }
                 None => exec.block(record.clone()).await,
             };
             if wake != Wake::Woken {

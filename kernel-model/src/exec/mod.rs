@@ -104,7 +104,12 @@ impl Executor {
     }
 
     /// Starts a thread; it is ready now. It goes to the vCPU with the fewest threads, lowest number first.
-    pub fn spawn(&self, name: impl Into<String>, class: ThreadClass, future: impl Future<Output = ()> + 'static) -> ThreadId {
+    pub fn spawn(
+        &self,
+        name: impl Into<String>,
+        class: ThreadClass,
+        future: impl Future<Output = ()> + 'static,
+    ) -> ThreadId {
         let id = ThreadId(self.next_thread.replace(self.next_thread.get() + 1));
         let cpu = self.least_loaded();
         let thread = Thread::new(name.into(), class, cpu, Box::pin(future));
@@ -129,7 +134,12 @@ impl Executor {
     /// As [`Executor::block`], at most for `timeout`.
     ///
     /// A `background` timer does not keep a run alive: when only such timers are left anywhere, nothing will ever happen again.
-    pub async fn block_timeout(&self, record: WaitRecord, timeout: SimDuration, background: bool) -> Wake {
+    pub async fn block_timeout(
+        &self,
+        record: WaitRecord,
+        timeout: SimDuration,
+        background: bool,
+    ) -> Wake {
         let id = self.current();
         let key = self.add_event(self.now() + timeout, TIMER_RANK, background, move |exec| {
             exec.make_ready(id, Wake::TimedOut);
@@ -231,7 +241,11 @@ impl Executor {
 
     /// All live threads, in order of creation: what the debugger and the deadlock report show.
     pub fn threads(&self) -> Vec<ThreadInfo> {
-        self.threads.borrow().iter().map(|(id, t)| t.info(*id)).collect()
+        self.threads
+            .borrow()
+            .iter()
+            .map(|(id, t)| t.info(*id))
+            .collect()
     }
 
     /// Whether a thread has not finished yet.
@@ -247,7 +261,13 @@ impl Executor {
         action: impl FnOnce(&Executor) + 'static,
     ) -> (SimTime, u64, u64) {
         let key = (at, rank, self.seq());
-        self.events.borrow_mut().insert(key, Event { action: Box::new(action), background });
+        self.events.borrow_mut().insert(
+            key,
+            Event {
+                action: Box::new(action),
+                background,
+            },
+        );
         key
     }
 
@@ -261,7 +281,9 @@ impl Executor {
         for thread in threads.values() {
             load[usize::from(thread.cpu.0)] += 1;
         }
-        let best = (0..load.len()).min_by_key(|cpu| (load[*cpu], *cpu)).unwrap_or(0);
+        let best = (0..load.len())
+            .min_by_key(|cpu| (load[*cpu], *cpu))
+            .unwrap_or(0);
         CpuId(u16::try_from(best).expect("CPU numbers are u16"))
     }
 
@@ -269,17 +291,26 @@ impl Executor {
         record.since = self.now();
         let id = self.current();
         let mut threads = self.threads.borrow_mut();
-        threads.get_mut(&id).expect("the current thread is alive").state = ThreadState::Blocked(record);
+        threads
+            .get_mut(&id)
+            .expect("the current thread is alive")
+            .state = ThreadState::Blocked(record);
     }
 
     fn take_wake(&self) -> Wake {
         let id = self.current();
-        self.threads.borrow_mut().get_mut(&id).expect("the current thread is alive").wake
+        self.threads
+            .borrow_mut()
+            .get_mut(&id)
+            .expect("the current thread is alive")
+            .wake
     }
 
     fn make_ready(&self, id: ThreadId, wake: Wake) {
         let mut threads = self.threads.borrow_mut();
-        let Some(thread) = threads.get_mut(&id) else { return };
+        let Some(thread) = threads.get_mut(&id) else {
+            return;
+        };
         if !matches!(thread.state, ThreadState::New | ThreadState::Blocked(_)) {
             return;
         }
@@ -299,7 +330,10 @@ impl Executor {
 
     fn next_poll(&self) -> Option<(SimTime, CpuId)> {
         let queues = self.queues.borrow();
-        let times = queues.iter().enumerate().filter_map(|(n, q)| Some((q.next_time()?, CpuId(n as u16))));
+        let times = queues
+            .iter()
+            .enumerate()
+            .filter_map(|(n, q)| Some((q.next_time()?, CpuId(n as u16))));
         times.min()
     }
 
@@ -310,14 +344,19 @@ impl Executor {
             let mut threads = self.threads.borrow_mut();
             let thread = threads.get_mut(&id).expect("a queued thread is alive");
             thread.state = ThreadState::Running;
-            thread.future.take().expect("a queued thread is not being polled")
+            thread
+                .future
+                .take()
+                .expect("a queued thread is not being polled")
         };
         self.clock.set(at);
         if switched {
             self.charge(self.context_switch);
         }
         self.current.set(Some((id, cpu)));
-        let done = Pin::new(&mut future).poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let done = Pin::new(&mut future)
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready();
         self.current.set(None);
         let end = self.now();
         let mut queues = self.queues.borrow_mut();
@@ -329,7 +368,9 @@ impl Executor {
             drop(future);
             return;
         }
-        let thread = threads.get_mut(&id).expect("a polled thread stays until it is done");
+        let thread = threads
+            .get_mut(&id)
+            .expect("a polled thread stays until it is done");
         thread.future = Some(future);
         match self.yielded.take() {
             Some(why) => {

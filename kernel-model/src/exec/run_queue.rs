@@ -24,7 +24,12 @@ struct Entry {
 
 impl RunQueue {
     pub fn push(&mut self, class: ThreadClass, id: ThreadId, since: SimTime, seq: u64) {
-        self.ready.push(Entry { class, id, since, seq });
+        self.ready.push(Entry {
+            class,
+            id,
+            since,
+            seq,
+        });
     }
 
     /// Nothing to run, and done with what it ran by `now`.
@@ -34,13 +39,19 @@ impl RunQueue {
 
     /// When the next thread can start.
     pub fn next_time(&self) -> Option<SimTime> {
-        self.ready.iter().map(|e| e.since).min().map(|since| since.max(self.clock))
+        self.ready
+            .iter()
+            .map(|e| e.since)
+            .min()
+            .map(|since| since.max(self.clock))
     }
 
     /// Takes the thread that runs at `at`; the flag says whether the vCPU changes threads.
     pub fn pick(&mut self, at: SimTime) -> (ThreadId, bool) {
         let candidates = self.ready.iter().enumerate().filter(|(_, e)| e.since <= at);
-        let (index, _) = candidates.min_by_key(|(_, e)| (e.class, e.seq)).expect("somebody is ready at this time");
+        let (index, _) = candidates
+            .min_by_key(|(_, e)| (e.class, e.seq))
+            .expect("somebody is ready at this time");
         let id = self.ready.remove(index).id;
         let switched = self.last != Some(id);
         if switched {

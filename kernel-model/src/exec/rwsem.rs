@@ -23,7 +23,9 @@ impl RwSem {
 
     /// `down_read`.
     pub async fn read<'a>(&'a self, exec: &'a Executor, what: &str) -> RwSemReadGuard<'a> {
-        self.queue.wait_until(exec, WaitRecord::new(what), || !self.writer.get()).await;
+        self.queue
+            .wait_until(exec, WaitRecord::new(what), || !self.writer.get())
+            .await;
         self.take_read(exec)
     }
 
@@ -34,7 +36,11 @@ impl RwSem {
 
     /// `down_write`, reader-preferring.
     pub async fn write<'a>(&'a self, exec: &'a Executor, what: &str) -> RwSemWriteGuard<'a> {
-        self.queue.wait_until(exec, WaitRecord::new(what), || !self.writer.get() && self.readers.get() == 0).await;
+        self.queue
+            .wait_until(exec, WaitRecord::new(what), || {
+                !self.writer.get() && self.readers.get() == 0
+            })
+            .await;
         self.writer.set(true);
         RwSemWriteGuard { sem: self, exec }
     }

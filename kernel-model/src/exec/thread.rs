@@ -49,7 +49,14 @@ pub struct WaitRecord {
 impl WaitRecord {
     /// An uninterruptible wait.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), addr: None, whom: None, interruptible: false, service: false, since: SimTime::ZERO }
+        Self {
+            what: what.into(),
+            addr: None,
+            whom: None,
+            interruptible: false,
+            service: false,
+            since: SimTime::ZERO,
+        }
     }
 
     /// About an address.
@@ -128,11 +135,29 @@ pub(super) struct Thread {
 }
 
 impl Thread {
-    pub fn new(name: String, class: ThreadClass, cpu: CpuId, future: Pin<Box<dyn Future<Output = ()>>>) -> Self {
-        Self { name, class, cpu, future: Some(future), state: ThreadState::New, wake: Wake::Woken }
+    pub fn new(
+        name: String,
+        class: ThreadClass,
+        cpu: CpuId,
+        future: Pin<Box<dyn Future<Output = ()>>>,
+    ) -> Self {
+        Self {
+            name,
+            class,
+            cpu,
+            future: Some(future),
+            state: ThreadState::New,
+            wake: Wake::Woken,
+        }
     }
 
     pub fn info(&self, id: ThreadId) -> ThreadInfo {
-        ThreadInfo { id, name: self.name.clone(), class: self.class, cpu: self.cpu, state: self.state.clone() }
+        ThreadInfo {
+            id,
+            name: self.name.clone(),
+            class: self.class,
+            cpu: self.cpu,
+            state: self.state.clone(),
+        }
     }
 }

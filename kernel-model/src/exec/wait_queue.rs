@@ -28,7 +28,12 @@ impl WaitQueue {
     }
 
     /// Sleeps until `condition` holds.
-    pub async fn wait_until(&self, exec: &Executor, record: WaitRecord, condition: impl Fn() -> bool) -> Wake {
+    pub async fn wait_until(
+        &self,
+        exec: &Executor,
+        record: WaitRecord,
+        condition: impl Fn() -> bool,
+    ) -> Wake {
         while !condition() {
             let wake = self.sleep(exec, record.clone()).await;
             if wake == Wake::Interrupted {

@@ -46,14 +46,22 @@ impl Workqueue {
     }
 
     /// `queue_work`.
-    pub fn queue_work(self: &Rc<Self>, exec: &Rc<Executor>, work: impl Future<Output = ()> + 'static) {
+    pub fn queue_work(
+        self: &Rc<Self>,
+        exec: &Rc<Executor>,
+        work: impl Future<Output = ()> + 'static,
+    ) {
         self.pending.borrow_mut().push_back(Box::pin(work));
         let waiting = self.pending.borrow().len();
         let limit_reached = self.ordered && self.workers.get() == 1;
         if waiting > self.idle.get() && !limit_reached {
             let number = self.workers.replace(self.workers.get() + 1);
             let (queue, executor) = (Rc::clone(self), Rc::clone(exec));
-            exec.spawn(format!("kworker/{}:{number}", self.name), ThreadClass::Kernel, queue.serve(executor));
+            exec.spawn(
+                format!("kworker/{}:{number}", self.name),
+                ThreadClass::Kernel,
+                queue.serve(executor),
+            );
         } else {
             self.wanted.wake(exec, 1);
         }
@@ -66,7 +74,9 @@ impl Workqueue {
                 Some(work) => work.await,
                 None => {
                     self.idle.set(self.idle.get() + 1);
-                    self.wanted.sleep(&exec, WaitRecord::new("work").service()).await;
+                    self.wanted
+                        .sleep(&exec, WaitRecord::new("work").service())
+                        .await;
                     self.idle.set(self.idle.get() - 1);
                 }
             }

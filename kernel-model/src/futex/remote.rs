@@ -18,15 +18,25 @@ use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::task::Task;
 
 /// futex(2) of a remote thread.
-pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, call: FutexCall) -> Result<u64, Errno> {
-    let home = task.popcorn.peer_nid.get().expect("a remote thread knows its home");
+pub async fn process_server_do_futex_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: FutexCall,
+) -> Result<u64, Errno> {
+    let home = task
+        .popcorn
+        .peer_nid
+        .get()
+        .expect("a remote thread knows its home");
     let station = WaitStation::get(k, task.pid, Replies(1));
     let mut request = RemoteFutexRequest::new_zeroed();
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
     request.remote_ws.set(station.id().as_i32());
     request.op.set(call.op);
     request.val.set(call.val);
-    let (sec, nsec) = call.timeout.map_or((-1, 0), |t| (t.sec.get(), t.nsec.get()));
+    let (sec, nsec) = call
+        .timeout
+        .map_or((-1, 0), |t| (t.sec.get(), t.nsec.get()));
     request.tv_sec.set(sec);
     request.tv_nsec.set(nsec);
     request.uaddr.set(call.uaddr.0);
@@ -34,7 +44,9 @@ pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, cal
     request.val2.set(call.val2);
     request.val3.set(call.val3);
     pcn_kmsg_send(k, home, request);
-    let record = WaitRecord::new("the reply to a futex call").addr(call.uaddr).whom(home, task.popcorn.peer_pid.get());
+    let record = WaitRecord::new("the reply to a futex call")
+        .addr(call.uaddr)
+        .whom(home, task.popcorn.peer_pid.get());
     let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
     let reply = parse::<RemoteFutexResponse>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(reply.ret.get() as u64)
@@ -42,8 +54,11 @@ pub async fn process_server_do_futex_remote(k: &Rc<Kernel>, task: &Rc<Task>, cal
 
 /// The shadow's side (`process_remote_futex_request`).
 pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
-    let Some(request) = parse::<RemoteFutexRequest>(k, &envelope) else { return };
-    let timeout = (request.tv_sec.get() >= 0).then(|| Timespec::new(request.tv_sec.get(), request.tv_nsec.get()));
+    let Some(request) = parse::<RemoteFutexRequest>(k, &envelope) else {
+        return;
+    };
+    let timeout = (request.tv_sec.get() >= 0)
+        .then(|| Timespec::new(request.tv_sec.get(), request.tv_nsec.get()));
     let call = FutexCall {
         uaddr: VirtAddr(request.uaddr.get()),
         op: request.op.get(),
@@ -62,11 +77,15 @@ pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envel
 
 /// `handle_remote_futex_response`.
 pub fn handle_futex_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(reply) = parse::<RemoteFutexResponse>(k, &envelope) else { return };
+    let Some(reply) = parse::<RemoteFutexResponse>(k, &envelope) else {
+        return;
+    };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
 }
 
 /// Whose mailbox a FUTEX_REQUEST goes to.
 pub fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
-    RemoteFutexRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    RemoteFutexRequest::parse(&envelope.bytes)
+        .ok()
+        .map(|m| Pid(m.origin_pid.get()))
 }

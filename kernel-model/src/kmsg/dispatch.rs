@@ -32,28 +32,84 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
     let mut table = HandlerTable::default();
     let rows = [
         (MessageType::NodeInfo, Direct(super::handle_node_info)),
-        (MessageType::TaskMigrate, Direct(process_server::handle_clone_request)),
-        (MessageType::TaskMigrateBack, RemoteWork(process_server::pid_of_back_migration)),
-        (MessageType::TaskPairing, Direct(process_server::handle_task_pairing)),
-        (MessageType::TaskExitOrigin, RemoteWork(process_server::pid_of_exit_origin)),
-        (MessageType::TaskExitRemote, RemoteWork(process_server::pid_of_exit_remote)),
-        (MessageType::VmaInfoRequest, RemoteWork(vma_server::pid_of_info_request)),
-        (MessageType::VmaInfoResponse, Direct(vma_server::handle_vma_info_response)),
-        (MessageType::VmaOpRequest, RemoteWork(vma_server::pid_of_op_request)),
-        (MessageType::VmaOpResponse, Direct(vma_server::handle_vma_op_response)),
-        (MessageType::RemotePageRequest, Work(page_server::handle_remote_page_request)),
-        (MessageType::RemotePageResponse, Direct(page_server::handle_remote_page_response)),
-        (MessageType::RemotePageResponseShort, Direct(page_server::handle_remote_page_response_short)),
-        (MessageType::PageInvalidateRequest, Work(page_server::handle_page_invalidate_request)),
-        (MessageType::PageInvalidateResponse, Direct(page_server::handle_page_invalidate_response)),
+        (
+            MessageType::TaskMigrate,
+            Direct(process_server::handle_clone_request),
+        ),
+        (
+            MessageType::TaskMigrateBack,
+            RemoteWork(process_server::pid_of_back_migration),
+        ),
+        (
+            MessageType::TaskPairing,
+            Direct(process_server::handle_task_pairing),
+        ),
+        (
+            MessageType::TaskExitOrigin,
+            RemoteWork(process_server::pid_of_exit_origin),
+        ),
+        (
+            MessageType::TaskExitRemote,
+            RemoteWork(process_server::pid_of_exit_remote),
+        ),
+        (
+            MessageType::VmaInfoRequest,
+            RemoteWork(vma_server::pid_of_info_request),
+        ),
+        (
+            MessageType::VmaInfoResponse,
+            Direct(vma_server::handle_vma_info_response),
+        ),
+        (
+            MessageType::VmaOpRequest,
+            RemoteWork(vma_server::pid_of_op_request),
+        ),
+        (
+            MessageType::VmaOpResponse,
+            Direct(vma_server::handle_vma_op_response),
+        ),
+        (
+            MessageType::RemotePageRequest,
+            Work(page_server::handle_remote_page_request),
+        ),
+        (
+            MessageType::RemotePageResponse,
+            Direct(page_server::handle_remote_page_response),
+        ),
+        (
+            MessageType::RemotePageResponseShort,
+            Direct(page_server::handle_remote_page_response_short),
+        ),
+        (
+            MessageType::PageInvalidateRequest,
+            Work(page_server::handle_page_invalidate_request),
+        ),
+        (
+            MessageType::PageInvalidateResponse,
+            Direct(page_server::handle_page_invalidate_response),
+        ),
         (MessageType::FutexRequest, RemoteWork(futex::pid_of_request)),
-        (MessageType::FutexResponse, Direct(futex::handle_futex_response)),
-        (MessageType::SyscallFwd, RemoteWork(syscall::forward::pid_of_request)),
-        (MessageType::SyscallRep, Direct(syscall::forward::handle_syscall_reply)),
-        (MessageType::SignalFwd, Direct(process_server::handle_signal_fwd)),
+        (
+            MessageType::FutexResponse,
+            Direct(futex::handle_futex_response),
+        ),
+        (
+            MessageType::SyscallFwd,
+            RemoteWork(syscall::forward::pid_of_request),
+        ),
+        (
+            MessageType::SyscallRep,
+            Direct(syscall::forward::handle_syscall_reply),
+        ),
+        (
+            MessageType::SignalFwd,
+            Direct(process_server::handle_signal_fwd),
+        ),
     ];
     for (kind, handler) in rows {
-        table.register_callback(kind, handler).expect("one handler per type");
+        table
+            .register_callback(kind, handler)
+            .expect("one handler per type");
     }
     table
 }
@@ -62,19 +118,36 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
 pub(super) fn pcn_kmsg_process(k: &Rc<Kernel>, envelope: Envelope) {
     let kind = match envelope.kind() {
         Ok(kind) => kind,
-        Err(error) => return k.log(&format!("a message from node {} was dropped: {error}", envelope.from)),
+        Err(error) => {
+            return k.log(&format!(
+                "a message from node {} was dropped: {error}",
+                envelope.from
+            ));
+        }
     };
-    k.kmsg.counters.borrow_mut().received(kind, envelope.bytes.len());
-    k.event(&Event::Receive { from: envelope.from, kind, size: envelope.bytes.len() });
+    k.kmsg
+        .counters
+        .borrow_mut()
+        .received(kind, envelope.bytes.len());
+    k.event(&Event::Receive {
+        from: envelope.from,
+        kind,
+        size: envelope.bytes.len(),
+    });
     let handler = k.kmsg.handlers.borrow().get(kind).copied();
     match handler {
         Some(Handler::Direct(handle)) => handle(k, envelope),
         Some(Handler::Work(handle)) => {
             k.charge(crate::costs::Cost::QueueWork);
-            k.popcorn_wq.queue_work(&k.exec, handle(Rc::clone(k), envelope));
+            k.popcorn_wq
+                .queue_work(&k.exec, handle(Rc::clone(k), envelope));
         }
         Some(Handler::RemoteWork(pid)) => request_remote_work(k, pid(&envelope), envelope),
-        None => k.log(&format!("no handler for a {} message from node {}", kind.name(), envelope.from)),
+        None => k.log(&format!(
+            "no handler for a {} message from node {}",
+            kind.name(),
+            envelope.from
+        )),
     }
 }
 
@@ -83,7 +156,10 @@ pub(crate) fn parse<'a, M: Message>(k: &Rc<Kernel>, envelope: &'a Envelope) -> O
     match M::parse(&envelope.bytes) {
         Ok(message) => Some(message),
         Err(error) => {
-            k.log(&format!("a message from node {} was dropped: {error}", envelope.from));
+            k.log(&format!(
+                "a message from node {} was dropped: {error}",
+                envelope.from
+            ));
             None
         }
     }
@@ -94,14 +170,24 @@ pub(crate) fn parse<'a, M: Message>(k: &Rc<Kernel>, envelope: &'a Envelope) -> O
 fn request_remote_work(k: &Rc<Kernel>, pid: Option<Pid>, envelope: Envelope) {
     let Some(task) = pid.and_then(|pid| k.find_task(pid)) else {
         let pid = pid.unwrap_or(Pid::NONE);
-        return k.log(&format!("a message from node {} names task {pid}, which does not exist; it was dropped", envelope.from));
+        return k.log(&format!(
+            "a message from node {} names task {pid}, which does not exist; it was dropped",
+            envelope.from
+        ));
     };
-    if task.popcorn.at_remote.get() { park_on_worker(k, &task, envelope) } else { park_on_shadow(k, &task, envelope) }
+    if task.popcorn.at_remote.get() {
+        park_on_worker(k, &task, envelope)
+    } else {
+        park_on_shadow(k, &task, envelope)
+    }
 }
 
 fn park_on_worker(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     let Some(rc) = task.remote().filter(|_| task.popcorn.is_worker.get()) else {
-        return k.halt(Halt::WouldBug(format!("remote work for task {}, which is not a remote worker", task.pid)));
+        return k.halt(Halt::WouldBug(format!(
+            "remote work for task {}, which is not a remote worker",
+            task.pid
+        )));
     };
     rc.remote_works.borrow_mut().push_front(envelope);
     rc.remote_works_ready.complete(&k.exec);
@@ -110,7 +196,10 @@ fn park_on_worker(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
 fn park_on_shadow(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     let occupied = task.popcorn.remote_work.borrow().is_some();
     if occupied {
-        return k.halt(Halt::WouldBug(format!("the remote work slot of task {} is occupied", task.pid)));
+        return k.halt(Halt::WouldBug(format!(
+            "the remote work slot of task {} is occupied",
+            task.pid
+        )));
     }
     *task.popcorn.remote_work.borrow_mut() = Some(envelope);
     task.popcorn.remote_work_pended.complete(&k.exec);

@@ -12,7 +12,9 @@ use std::rc::Rc;
 
 use isa::Isa;
 use msglayer::messages::NodeInfo;
-use msglayer::{Counters, Envelope, HandlerTable, Header, LinkModel, Links, Message, Nid, SimDuration, SimTime};
+use msglayer::{
+    Counters, Envelope, HandlerTable, Header, LinkModel, Links, Message, Nid, SimDuration, SimTime,
+};
 
 use crate::event::Event;
 use crate::exec::{ThreadClass, WaitQueue, WaitRecord};
@@ -48,7 +50,11 @@ impl Kmsg {
             recv_cost: link.recv_cost,
             send_cost: link.send_cost,
             outbox: RefCell::default(),
-            inboxes: peers.iter().filter(|peer| **peer != nid).map(|peer| (*peer, Inbox::default())).collect(),
+            inboxes: peers
+                .iter()
+                .filter(|peer| **peer != nid)
+                .map(|peer| (*peer, Inbox::default()))
+                .collect(),
             handlers: RefCell::new(dispatch::handlers()),
             stations: wait_station::Stations::default(),
             counters: RefCell::default(),
@@ -75,9 +81,24 @@ pub fn pcn_kmsg_send<M: Message>(k: &Rc<Kernel>, to: Nid, mut message: M) {
     let bytes = message.as_bytes().to_vec();
     k.exec.charge(k.kmsg.send_cost);
     k.kmsg.counters.borrow_mut().sent(M::TYPE, bytes.len());
-    k.event(&Event::Send { to, kind: M::TYPE, bytes: &bytes });
-    let arrival = k.kmsg.links.borrow_mut().transmit(k.exec.now(), to, bytes.len());
-    k.kmsg.outbox.borrow_mut().push((arrival, Envelope { from: k.nid(), to, bytes }));
+    k.event(&Event::Send {
+        to,
+        kind: M::TYPE,
+        bytes: &bytes,
+    });
+    let arrival = k
+        .kmsg
+        .links
+        .borrow_mut()
+        .transmit(k.exec.now(), to, bytes.len());
+    k.kmsg.outbox.borrow_mut().push((
+        arrival,
+        Envelope {
+            from: k.nid(),
+            to,
+            bytes,
+        },
+    ));
 }
 
 /// `pcn_kmsg_post`: see [`pcn_kmsg_send`].
@@ -94,20 +115,28 @@ pub(crate) fn start_transport(k: &Rc<Kernel>) {
     k.nodes.borrow_mut().set_connected(k.nid());
     for peer in &peers {
         k.nodes.borrow_mut().set_connected(*peer);
-        k.exec.spawn(format!("pcn_recv_{peer}"), ThreadClass::Kernel, recv_handler(Rc::clone(k), *peer));
+        k.exec.spawn(
+            format!("pcn_recv_{peer}"),
+            ThreadClass::Kernel,
+            recv_handler(Rc::clone(k), *peer),
+        );
     }
     let kernel = Rc::clone(k);
-    k.exec.spawn("pcn_bring_up", ThreadClass::Kernel, async move {
-        for peer in peers {
-            pcn_kmsg_send(&kernel, peer, NodeInfo::new(kernel.nid(), kernel.isa()));
-        }
-    });
+    k.exec
+        .spawn("pcn_bring_up", ThreadClass::Kernel, async move {
+            for peer in peers {
+                pcn_kmsg_send(&kernel, peer, NodeInfo::new(kernel.nid(), kernel.isa()));
+            }
+        });
 }
 
 /// A message has arrived at this node's socket.
 pub(crate) fn arrive(k: &Rc<Kernel>, envelope: Envelope) {
     let Some(inbox) = k.kmsg.inboxes.get(&envelope.from) else {
-        k.log(&format!("a message from node {}, which is not in the node list, was dropped", envelope.from));
+        k.log(&format!(
+            "a message from node {}, which is not in the node list, was dropped",
+            envelope.from
+        ));
         return;
     };
     inbox.arrived.borrow_mut().push_back(envelope);
@@ -125,7 +154,10 @@ async fn recv_handler(k: Rc<Kernel>, peer: Nid) {
                 dispatch::pcn_kmsg_process(&k, envelope);
             }
             None => {
-                inbox.readable.sleep(&k.exec, WaitRecord::new("a message").service()).await;
+                inbox
+                    .readable
+                    .sleep(&k.exec, WaitRecord::new("a message").service())
+                    .await;
             }
         }
     }
@@ -133,11 +165,19 @@ async fn recv_handler(k: Rc<Kernel>, peer: Nid) {
 
 /// `handle_node_info`: from now on the peer's ISA is known.
 pub(crate) fn handle_node_info(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(info) = dispatch::parse::<NodeInfo>(k, &envelope) else { return };
+    let Some(info) = dispatch::parse::<NodeInfo>(k, &envelope) else {
+        return;
+    };
     let Some(isa) = Isa::from_arch_code(info.arch.get()) else {
-        k.log(&format!("node {} announced architecture {}, which is neither 0 nor 1", envelope.from, info.arch.get()));
+        k.log(&format!(
+            "node {} announced architecture {}, which is neither 0 nor 1",
+            envelope.from,
+            info.arch.get()
+        ));
         return;
     };
     k.nodes.borrow_mut().set_arch(envelope.from, isa);
-    k.event(&Event::NodeOnline { peer: envelope.from });
+    k.event(&Event::NodeOnline {
+        peer: envelope.from,
+    });
 }

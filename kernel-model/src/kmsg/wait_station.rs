@@ -32,9 +32,16 @@ impl WaitStation {
     /// `get_wait_station` (one reply) and `get_wait_station_multiple`. Panics when all 1024 are taken, which is BUG in K52.
     pub fn get(k: &Rc<Kernel>, owner: Pid, replies: Replies) -> Self {
         let stations = &k.kmsg.stations;
-        let id = stations.table.borrow_mut().get_wait_station_multiple(owner.0, replies.0).expect("a wait station is free");
+        let id = stations
+            .table
+            .borrow_mut()
+            .get_wait_station_multiple(owner.0, replies.0)
+            .expect("a wait station is free");
         let released = Rc::new(Completion::new());
-        stations.pending.borrow_mut().insert(id, Rc::clone(&released));
+        stations
+            .pending
+            .borrow_mut()
+            .insert(id, Rc::clone(&released));
         Self { id, released }
     }
 
@@ -52,7 +59,12 @@ impl WaitStation {
 
     /// A response for station `id` has come; `response` is kept for the sleeper if given. A stray index is logged.
     pub fn complete(k: &Rc<Kernel>, id: i32, response: Option<Envelope>) {
-        let released = k.kmsg.stations.table.borrow_mut().complete_raw(id, response);
+        let released = k
+            .kmsg
+            .stations
+            .table
+            .borrow_mut()
+            .complete_raw(id, response);
         match released {
             Ok(Some(ws)) => {
                 let completion = k.kmsg.stations.pending.borrow().get(&ws).cloned();

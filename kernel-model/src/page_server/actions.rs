@@ -57,7 +57,12 @@ const AT_GUEST: [[Action; 4]; 8] = [
 ];
 
 /// Looks the action up.
-pub(super) fn fault_action(at_guest: bool, ongoing: HandleFlags, write: bool, remote: bool) -> Action {
+pub(super) fn fault_action(
+    at_guest: bool,
+    ongoing: HandleFlags,
+    write: bool,
+    remote: bool,
+) -> Action {
     let table = if at_guest { &AT_GUEST } else { &AT_HOME };
     table[usize::from(ongoing.bits())][usize::from(write) << 1 | usize::from(remote)]
 }
@@ -73,7 +78,11 @@ mod tests {
         let home = |ongoing, w, r| fault_action(false, ongoing, w, r);
         let guest = |ongoing, w, r| fault_action(true, ongoing, w, r);
         assert_eq!(home(read, false, false), F);
-        assert_eq!(home(read, false, true), W, "a remote read never follows: page data is never sent by a follower");
+        assert_eq!(
+            home(read, false, true),
+            W,
+            "a remote read never follows: page data is never sent by a follower"
+        );
         assert_eq!(home(read, true, true), T);
         assert_eq!(home(remote | write, true, true), T);
         assert_eq!(home(remote | write, false, false), W);
@@ -82,7 +91,11 @@ mod tests {
         assert_eq!(guest(remote, false, false), X);
         for ongoing in [HandleFlags::INVALIDATE, HandleFlags::INVALIDATE | write] {
             for column in 0..4 {
-                assert_eq!(home(ongoing, column & 2 != 0, column & 1 != 0), X, "home never has an invalidation pending");
+                assert_eq!(
+                    home(ongoing, column & 2 != 0, column & 1 != 0),
+                    X,
+                    "home never has an invalidation pending"
+                );
             }
         }
     }

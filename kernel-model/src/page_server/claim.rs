@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use isa::VirtAddr;
-use msglayer::messages::{FaultFlags, PageInvalidateRequest, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault};
+use msglayer::messages::{
+    FaultFlags, PageInvalidateRequest, RemotePageRequest, RemotePageResponse,
+    RemotePageResponseShort, VmFault,
+};
 use msglayer::{Message, Nid};
 use rand_core::Rng;
 use zerocopy::FromZeros;
@@ -19,9 +22,18 @@ use crate::remote_context::RemoteContext;
 use crate::task::Task;
 
 /// Revokes every copy but `except`'s and home's. The invalidations go out together; returns when all are acknowledged.
-pub(super) async fn claim_local_page(k: &Rc<Kernel>, task: &Rc<Task>, rc: &Rc<RemoteContext>, addr: VirtAddr, except: Nid) {
+pub(super) async fn claim_local_page(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    rc: &Rc<RemoteContext>,
+    addr: VirtAddr,
+    except: Nid,
+) {
     let word = rc.pages.borrow().get(addr);
-    let others: Vec<_> = word.owners().filter(|nid| *nid != except && *nid != k.nid()).collect();
+    let others: Vec<_> = word
+        .owners()
+        .filter(|nid| *nid != except && *nid != k.nid())
+        .collect();
     if others.is_empty() {
         return;
     }
@@ -29,7 +41,12 @@ pub(super) async fn claim_local_page(k: &Rc<Kernel>, task: &Rc<Task>, rc: &Rc<Re
     for nid in others {
         revoke(k, task.pid, rc, addr, nid, &station);
     }
-    station.wait(k, WaitRecord::new("the acknowledgements of an invalidation").addr(addr)).await;
+    station
+        .wait(
+            k,
+            WaitRecord::new("the acknowledgements of an invalidation").addr(addr),
+        )
+        .await;
 }
 
 /// Fetches a page from one owner, drawn at random; for a write every copy is revoked. `except` is the node on whose behalf home asks.
@@ -44,8 +61,17 @@ pub(super) async fn claim_remote_page(
     write: bool,
     except: Nid,
 ) -> VmFault {
-    let owners: Vec<_> = rc.pages.borrow().get(addr).owners().filter(|nid| *nid != k.nid()).collect();
-    assert!(!owners.is_empty(), "page {addr} has no owner (on behalf of node {except})");
+    let owners: Vec<_> = rc
+        .pages
+        .borrow()
+        .get(addr)
+        .owners()
+        .filter(|nid| *nid != k.nid())
+        .collect();
+    assert!(
+        !owners.is_empty(),
+        "page {addr} has no owner (on behalf of node {except})"
+    );
     let from = owners[(k.rng.borrow_mut().next_u64() % owners.len() as u64) as usize];
     let replies = if write { owners.len() as u32 } else { 1 };
     let station = WaitStation::get(k, task.pid, Replies(replies));
@@ -65,14 +91,24 @@ pub(super) async fn claim_remote_page(
     request.fault_flags.set(flags.bits());
     request.instr_addr.set(task.context.borrow().regs().pc().0);
     pcn_kmsg_send(k, from, request);
-    let reply = station.wait(k, WaitRecord::new("a page").addr(addr).whom(from, worker)).await;
-    let Some(reply) = reply else { return VmFault::SIGBUS };
+    let reply = station
+        .wait(k, WaitRecord::new("a page").addr(addr).whom(from, worker))
+        .await;
+    let Some(reply) = reply else {
+        return VmFault::SIGBUS;
+    };
     let Ok(response) = RemotePageResponse::parse(&reply.bytes) else {
-        let short = RemotePageResponseShort::parse(&reply.bytes).map(|m| VmFault::from_wire(m.result.get()));
-        return short.ok().filter(|result| !result.is_empty()).unwrap_or(VmFault::SIGBUS);
+        let short = RemotePageResponseShort::parse(&reply.bytes)
+            .map(|m| VmFault::from_wire(m.result.get()));
+        return short
+            .ok()
+            .filter(|result| !result.is_empty())
+            .unwrap_or(VmFault::SIGBUS);
     };
     let pfn = mm.page_table.borrow().get(addr).map(|pte| pte.pfn);
-    let Some(pfn) = pfn else { return VmFault::SIGBUS };
+    let Some(pfn) = pfn else {
+        return VmFault::SIGBUS;
+    };
     k.charge(Cost::CopyPage);
     k.write_frame(pfn, 0, &response.page[..PAGE]);
     if write {
@@ -82,12 +118,21 @@ pub(super) async fn claim_remote_page(
 }
 
 /// `__revoke_page_ownership`: clears a node's bit and asks it to drop its copy.
-fn revoke(k: &Rc<Kernel>, me: Pid, rc: &RemoteContext, addr: VirtAddr, nid: Nid, station: &WaitStation) {
+fn revoke(
+    k: &Rc<Kernel>,
+    me: Pid,
+    rc: &RemoteContext,
+    addr: VirtAddr,
+    nid: Nid,
+    station: &WaitStation,
+) {
     rc.pages.borrow_mut().clear_owner(addr, nid);
     let mut request = PageInvalidateRequest::new_zeroed();
     request.origin_pid.set(me.0);
     request.origin_ws.set(station.id().as_i32());
-    request.remote_pid.set(rc.remote_tgid(nid).unwrap_or(Pid::NONE).0);
+    request
+        .remote_pid
+        .set(rc.remote_tgid(nid).unwrap_or(Pid::NONE).0);
     request.addr.set(addr.0);
     pcn_kmsg_post(k, nid, request);
 }

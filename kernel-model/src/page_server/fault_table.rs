@@ -61,8 +61,12 @@ impl FaultTable {
         at_guest: bool,
     ) -> Start {
         let ongoing = self.handles.borrow().get(&addr).cloned();
-        let Some(handle) = ongoing else { return Start::Leader(self.lead(addr, who, write, remote)) };
-        let record = || WaitRecord::new(format!("task {}'s fault on the same page", handle.leader)).addr(addr);
+        let Some(handle) = ongoing else {
+            return Start::Leader(self.lead(addr, who, write, remote));
+        };
+        let record = || {
+            WaitRecord::new(format!("task {}'s fault on the same page", handle.leader)).addr(addr)
+        };
         let mut action = fault_action(at_guest, handle.flags.get(), write, remote);
         if action == Action::Follow && handle.followers.get() > MAX_FOLLOWER {
             action = Action::RetryWait;
@@ -71,20 +75,29 @@ impl FaultTable {
             Action::Follow => {
                 handle.followers.set(handle.followers.get() + 1);
                 handle.pendings.set(handle.pendings.get() + 1);
-                handle.waits.wait_until(exec, record(), || handle.result.get().is_some()).await;
+                handle
+                    .waits
+                    .wait_until(exec, record(), || handle.result.get().is_some())
+                    .await;
                 let result = handle.result.get().expect("the leader has finished");
                 self.leave(exec, &handle);
                 Start::Followed(result)
             }
             Action::Retry => Start::Retry,
             Action::RetryWait => {
-                handle.waits_retry.wait_until(exec, record(), || !self.is_current(&handle)).await;
+                handle
+                    .waits_retry
+                    .wait_until(exec, record(), || !self.is_current(&handle))
+                    .await;
                 Start::Retry
             }
             Action::Impossible => {
-                let (ongoing, incoming) = (handle.flags.get(), if write { "write" } else { "read" });
+                let (ongoing, incoming) =
+                    (handle.flags.get(), if write { "write" } else { "read" });
                 let side = if remote { "remote" } else { "local" };
-                Start::Impossible(format!("a {side} {incoming} of page {addr} comes while {ongoing:?} is ongoing"))
+                Start::Impossible(format!(
+                    "a {side} {incoming} of page {addr} comes while {ongoing:?} is ongoing"
+                ))
             }
         }
     }
@@ -97,16 +110,27 @@ impl FaultTable {
     }
 
     /// For an invalidation: if a fault on the page is ongoing, waits for its end. It may then be that the next fault has begun already.
-    pub(super) async fn wait_for_ongoing(&self, exec: &Executor, addr: VirtAddr) -> Result<(), String> {
+    pub(super) async fn wait_for_ongoing(
+        &self,
+        exec: &Executor,
+        addr: VirtAddr,
+    ) -> Result<(), String> {
         let ongoing = self.handles.borrow().get(&addr).cloned();
         let Some(handle) = ongoing else { return Ok(()) };
         if handle.flags.get().contains(HandleFlags::INVALIDATE) {
             return Err(format!("two invalidations of page {addr} are pending"));
         }
-        handle.flags.set(handle.flags.get() | HandleFlags::INVALIDATE);
+        handle
+            .flags
+            .set(handle.flags.get() | HandleFlags::INVALIDATE);
         let completion = Rc::new(Completion::new());
         *handle.invalidation.borrow_mut() = Some(Rc::clone(&completion));
-        completion.wait(exec, WaitRecord::new("the ongoing fault before an invalidation").addr(addr)).await;
+        completion
+            .wait(
+                exec,
+                WaitRecord::new("the ongoing fault before an invalidation").addr(addr),
+            )
+            .await;
         Ok(())
     }
 
@@ -156,6 +180,9 @@ impl FaultTable {
     }
 
     fn is_current(&self, handle: &Rc<FaultHandle>) -> bool {
-        self.handles.borrow().get(&handle.addr).is_some_and(|current| Rc::ptr_eq(current, handle))
+        self.handles
+            .borrow()
+            .get(&handle.addr)
+            .is_some_and(|current| Rc::ptr_eq(current, handle))
     }
 }

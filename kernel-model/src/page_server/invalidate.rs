@@ -18,13 +18,17 @@ use crate::task::Task;
 /// Runs on `popcorn_wq`.
 pub fn handle_page_invalidate_request(k: Rc<Kernel>, envelope: Envelope) -> BoxFuture {
     Box::pin(async move {
-        let Some(request) = parse::<PageInvalidateRequest>(&k, &envelope).cloned() else { return };
+        let Some(request) = parse::<PageInvalidateRequest>(&k, &envelope).cloned() else {
+            return;
+        };
         let pid = Pid(request.remote_pid.get());
         match k.find_task(pid) {
             Some(task) => invalidate_page(&k, &task, VirtAddr(request.addr.get())).await,
             // The process has ended here meanwhile. K52 sends no reply and home hangs; there is no copy left, which is what was asked.
             None if k.config.profile == Profile::K52 => {
-                return k.halt(Halt::WouldHang(format!("an invalidation names task {pid}, which does not exist; no reply is sent")));
+                return k.halt(Halt::WouldHang(format!(
+                    "an invalidation names task {pid}, which does not exist; no reply is sent"
+                )));
             }
             None => {}
         }
@@ -39,7 +43,9 @@ pub fn handle_page_invalidate_request(k: Rc<Kernel>, envelope: Envelope) -> BoxF
 /// `__invalidate_page`.
 async fn invalidate_page(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) {
     let mm = task.mm.borrow().clone();
-    let Some((mm, rc)) = mm.and_then(|mm| mm.remote().map(|rc| (mm, rc))) else { return };
+    let Some((mm, rc)) = mm.and_then(|mm| mm.remote().map(|rc| (mm, rc))) else {
+        return;
+    };
     let waited = rc.faults.is_ongoing(addr);
     if waited && let Err(why) = rc.faults.wait_for_ongoing(&k.exec, addr).await {
         bug(k, why);
@@ -51,7 +57,10 @@ async fn invalidate_page(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) {
         pte.write = false;
     });
     k.flush_tlb();
-    k.event(&Event::PageRevoked { addr, keeps_read: false });
+    k.event(&Event::PageRevoked {
+        addr,
+        keeps_read: false,
+    });
     if waited {
         rc.faults.release(&k.exec, addr);
     }
@@ -59,6 +68,8 @@ async fn invalidate_page(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) {
 
 /// An acknowledgement: counts, brings nothing.
 pub fn handle_page_invalidate_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(response) = parse::<PageInvalidateResponse>(k, &envelope) else { return };
+    let Some(response) = parse::<PageInvalidateResponse>(k, &envelope) else {
+        return;
+    };
     WaitStation::complete(k, response.origin_ws.get(), None);
 }

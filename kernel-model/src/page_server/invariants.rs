@@ -21,14 +21,28 @@ pub(super) fn check_home_page(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &Rc<RemoteContext
     }
     let word = rc.pages.borrow().get(addr);
     let pte = mm.page_table.borrow().get(addr);
-    let (true, Some(pte)) = (word.is_distributed(), pte) else { return };
+    let (true, Some(pte)) = (word.is_distributed(), pte) else {
+        return;
+    };
     let (me, owners) = (k.nid(), word.count());
     let state = || format!("page {addr} at home node {me}: {word:?}, {pte:?}");
     if word.is_owned_by(me) {
-        assert!(pte.present, "home owns a page that is not present: {}", state());
-        assert!(!pte.write || owners == 1, "one-writer: home may write a page that others hold: {}", state());
+        assert!(
+            pte.present,
+            "home owns a page that is not present: {}",
+            state()
+        );
+        assert!(
+            !pte.write || owners == 1,
+            "one-writer: home may write a page that others hold: {}",
+            state()
+        );
     } else {
-        assert!(!pte.present, "home holds a page that it does not own: {}", state());
+        assert!(
+            !pte.present,
+            "home holds a page that it does not own: {}",
+            state()
+        );
         assert_eq!(owners, 1, "home-or-one: {}", state());
     }
 }
@@ -37,21 +51,37 @@ pub(super) fn check_home_page(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &Rc<RemoteContext
 pub fn check_cluster(kernels: &[Rc<Kernel>]) -> Result<(), String> {
     let mut holders: BTreeMap<(Nid, i32, VirtAddr), Vec<(Nid, bool)>> = BTreeMap::new();
     for k in kernels {
-        let contexts: Vec<_> = k.remote_contexts.iter().flat_map(|list| list.borrow().clone()).collect();
+        let contexts: Vec<_> = k
+            .remote_contexts
+            .iter()
+            .flat_map(|list| list.borrow().clone())
+            .collect();
         for rc in contexts {
-            let Some(mm) = rc.mm.borrow().upgrade() else { continue };
-            let distributed: Vec<(VirtAddr, Ownership)> = rc.pages.borrow().iter().filter(|(_, word)| word.is_distributed()).collect();
+            let Some(mm) = rc.mm.borrow().upgrade() else {
+                continue;
+            };
+            let distributed: Vec<(VirtAddr, Ownership)> = rc
+                .pages
+                .borrow()
+                .iter()
+                .filter(|(_, word)| word.is_distributed())
+                .collect();
             for (addr, _) in distributed {
                 let pte = mm.page_table.borrow().get(addr).filter(|pte| pte.present);
                 if let Some(pte) = pte {
-                    holders.entry((rc.home, rc.tgid.0, addr)).or_default().push((k.nid(), pte.write));
+                    holders
+                        .entry((rc.home, rc.tgid.0, addr))
+                        .or_default()
+                        .push((k.nid(), pte.write));
                 }
             }
         }
     }
     for ((home, tgid, addr), nodes) in holders {
         if nodes.len() > 1 && nodes.iter().any(|(_, write)| *write) {
-            return Err(format!("one-writer: page {addr} of process {tgid} of node {home} is held by {nodes:?} (node, may write)"));
+            return Err(format!(
+                "one-writer: page {addr} of process {tgid} of node {home} is held by {nodes:?} (node, may write)"
+            ));
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::rc::Rc;
 
 use isa::{Pfn, VirtAddr};
 use msglayer::Message;
-use msglayer::messages::{FaultFlags, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault};
+use msglayer::messages::{
+    FaultFlags, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault,
+};
 use zerocopy::FromZeros;
 
 use super::claim::{claim_local_page, claim_remote_page};
@@ -33,11 +35,24 @@ pub async fn page_server_handle_pte_fault(
     addr: VirtAddr,
     access: Access,
 ) -> VmFault {
-    let Some(rc) = mm.remote() else { return VmFault::CONTINUE };
+    let Some(rc) = mm.remote() else {
+        return VmFault::CONTINUE;
+    };
     let addr = Kernel::page_of(addr);
     let pte = mm.page_table.borrow().get(addr);
-    let fault = LocalFault { task, mm, rc: &rc, vma, addr, access };
-    let result = if rc.for_remote { fault.at_guest(k, pte).await } else { fault.at_home(k, pte).await };
+    let fault = LocalFault {
+        task,
+        mm,
+        rc: &rc,
+        vma,
+        addr,
+        access,
+    };
+    let result = if rc.for_remote {
+        fault.at_guest(k, pte).await
+    } else {
+        fault.at_home(k, pte).await
+    };
     if !result.contains(VmFault::RETRY) {
         relax(task);
     }
@@ -66,7 +81,18 @@ impl LocalFault<'_> {
         if allows(pte, self.access) {
             return VmFault::empty();
         }
-        let start = self.rc.faults.start(&k.exec, self.addr, self.task.pid, self.is_write(), false, false).await;
+        let start = self
+            .rc
+            .faults
+            .start(
+                &k.exec,
+                self.addr,
+                self.task.pid,
+                self.is_write(),
+                false,
+                false,
+            )
+            .await;
         let handle = match start {
             Start::Leader(handle) => handle,
             Start::Followed(result) => return result,
@@ -84,7 +110,8 @@ impl LocalFault<'_> {
         let word = self.rc.pages.borrow().get(self.addr);
         let fetched = !word.is_mine(me);
         if fetched {
-            let claimed = claim_remote_page(k, self.task, self.mm, self.rc, self.addr, write, me).await;
+            let claimed =
+                claim_remote_page(k, self.task, self.mm, self.rc, self.addr, write, me).await;
             if !claimed.is_empty() {
                 return claimed;
             }
@@ -96,14 +123,20 @@ impl LocalFault<'_> {
         }
         self.make_valid(write);
         self.rc.pages.borrow_mut().set_owner(self.addr, me);
-        k.event(&Event::PageGranted { pid: self.task.pid, addr: self.addr, write, data: fetched });
+        k.event(&Event::PageGranted {
+            pid: self.task.pid,
+            addr: self.addr,
+            write,
+            data: fetched,
+        });
         VmFault::empty()
     }
 
     /// The guest's decision: local text and read-only data, a remote fault, or nothing to do.
     async fn at_guest(&self, k: &Rc<Kernel>, pte: Option<Pte>) -> VmFault {
         let flags = self.vma.flags;
-        let read_only_file = !self.vma.is_anonymous() && !flags.intersects(VmFlags::WRITE | VmFlags::SHARED);
+        let read_only_file =
+            !self.vma.is_anonymous() && !flags.intersects(VmFlags::WRITE | VmFlags::SHARED);
         match pte {
             None if flags.contains(VmFlags::EXEC) || read_only_file => VmFault::CONTINUE,
             pte if allows(pte, self.access) => VmFault::empty(),
@@ -113,7 +146,18 @@ impl LocalFault<'_> {
 
     /// `__handle_localfault_at_remote`.
     async fn at_remote(&self, k: &Rc<Kernel>) -> VmFault {
-        let start = self.rc.faults.start(&k.exec, self.addr, self.task.pid, self.is_write(), false, true).await;
+        let start = self
+            .rc
+            .faults
+            .start(
+                &k.exec,
+                self.addr,
+                self.task.pid,
+                self.is_write(),
+                false,
+                true,
+            )
+            .await;
         let handle = match start {
             Start::Leader(handle) => handle,
             Start::Followed(result) => return result,
@@ -156,14 +200,24 @@ impl LocalFault<'_> {
         request.remote_pid.set(self.task.popcorn.peer_pid.get().0);
         request.addr.set(self.addr.0);
         request.fault_flags.set(flags.bits());
-        request.instr_addr.set(self.task.context.borrow().regs().pc().0);
+        request
+            .instr_addr
+            .set(self.task.context.borrow().regs().pc().0);
         pcn_kmsg_send(k, home, request);
-        let record = WaitRecord::new("a page").addr(self.addr).whom(home, self.task.popcorn.peer_pid.get());
+        let record = WaitRecord::new("a page")
+            .addr(self.addr)
+            .whom(home, self.task.popcorn.peer_pid.get());
         PageReply::parse(k, station.wait(k, record).await)
     }
 
     /// Data goes into the frame, a grant makes the kept copy valid again; everything else is handed on.
-    fn install(&self, k: &Rc<Kernel>, pfn: Pfn, populated: bool, reply: Option<&PageReply>) -> VmFault {
+    fn install(
+        &self,
+        k: &Rc<Kernel>,
+        pfn: Pfn,
+        populated: bool,
+        reply: Option<&PageReply>,
+    ) -> VmFault {
         let write = self.is_write();
         let data = match reply {
             Some(PageReply::Data(bytes)) => {
@@ -173,7 +227,13 @@ impl LocalFault<'_> {
             }
             Some(PageReply::Result(result)) if *result == VmFault::CONTINUE => {
                 if populated {
-                    return bug(k, format!("home granted page {} without data to a node that has no copy", self.addr));
+                    return bug(
+                        k,
+                        format!(
+                            "home granted page {} without data to a node that has no copy",
+                            self.addr
+                        ),
+                    );
                 }
                 false
             }
@@ -182,7 +242,14 @@ impl LocalFault<'_> {
         };
         if populated {
             let exec = self.vma.flags.contains(VmFlags::EXEC);
-            let pte = Pte { pfn, present: true, read: true, write: false, exec, dirty: false };
+            let pte = Pte {
+                pfn,
+                present: true,
+                read: true,
+                write: false,
+                exec,
+                dirty: false,
+            };
             self.mm.page_table.borrow_mut().set(self.addr, pte);
             if exec {
                 k.mark_code_frame(pfn);
@@ -190,7 +257,12 @@ impl LocalFault<'_> {
         }
         self.make_valid(write);
         self.rc.pages.borrow_mut().set_owner(self.addr, k.nid());
-        k.event(&Event::PageGranted { pid: self.task.pid, addr: self.addr, write, data });
+        k.event(&Event::PageGranted {
+            pid: self.task.pid,
+            addr: self.addr,
+            write,
+            data,
+        });
         VmFault::empty()
     }
 
@@ -228,7 +300,14 @@ pub(super) fn bug(k: &Rc<Kernel>, why: String) -> VmFault {
 }
 
 /// A first touch at home on behalf of a guest: the ordinary fault, with a real frame even for a read.
-pub(super) fn touch(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &RemoteContext, vma: &Vma, addr: VirtAddr, write: bool) -> Result<Pte, VmFault> {
+pub(super) fn touch(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    rc: &RemoteContext,
+    vma: &Vma,
+    addr: VirtAddr,
+    write: bool,
+) -> Result<Pte, VmFault> {
     let pte = mm::fault_in_local(k, mm, vma, addr, write)?;
     if write && !vma.is_anonymous() {
         rc.pages.borrow_mut().set_cowed(addr);

@@ -22,8 +22,8 @@
 mod actions;
 mod claim;
 mod fault_table;
-pub mod invariants;
 mod invalidate;
+pub mod invariants;
 mod local_fault;
 mod ownership;
 mod remote_fault;
@@ -55,7 +55,9 @@ pub(crate) const PAGE: usize = PAGE_SIZE as usize;
 pub fn page_server_zap_pte(_k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) {
     if let Some(rc) = mm.remote() {
         rc.pages.borrow_mut().clear(addr);
-        mm.page_table.borrow_mut().update(addr, |pte| pte.present = true);
+        mm.page_table
+            .borrow_mut()
+            .update(addr, |pte| pte.present = true);
     }
 }
 
@@ -66,7 +68,12 @@ pub fn release_pages(mm: &Rc<Mm>, addr: VirtAddr, len: u64, guest: Nid) {
     let Some(rc) = mm.remote() else { return };
     let end = VirtAddr(addr.0.saturating_add(len));
     let mut pages = rc.pages.borrow_mut();
-    let shared: Vec<_> = pages.iter().filter(|(page, word)| (addr..end).contains(page) && word.is_owned_by(guest) && word.count() > 1).collect();
+    let shared: Vec<_> = pages
+        .iter()
+        .filter(|(page, word)| {
+            (addr..end).contains(page) && word.is_owned_by(guest) && word.count() > 1
+        })
+        .collect();
     for (page, _) in shared {
         pages.clear_owner(page, guest);
     }
@@ -81,13 +88,20 @@ pub async fn back_off(k: &Rc<Kernel>, task: &Rc<Task>) {
         k.exec.schedule().await;
     } else {
         let span = SimDuration::from_ms(u64::from(weight - BUSY_RETRIES));
-        k.exec.sleep(span, WaitRecord::new("the back-off after a contended page fault")).await;
+        k.exec
+            .sleep(
+                span,
+                WaitRecord::new("the back-off after a contended page fault"),
+            )
+            .await;
     }
 }
 
 /// A fault went through: the next retry starts lower.
 pub fn relax(task: &Task) {
-    task.popcorn.backoff_weight.set(task.popcorn.backoff_weight.get() / 2);
+    task.popcorn
+        .backoff_weight
+        .set(task.popcorn.backoff_weight.get() / 2);
 }
 
 const BUSY_RETRIES: u32 = 10;

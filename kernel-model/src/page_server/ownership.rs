@@ -92,13 +92,21 @@ impl OwnershipTree {
     pub fn iter(&self) -> impl Iterator<Item = (VirtAddr, Ownership)> {
         self.leaves.iter().flat_map(|(key, leaf)| {
             let words = leaf.iter().enumerate().filter(|(_, word)| **word != 0);
-            words.map(move |(slot, word)| (VirtAddr((key * LEAF_LEN as u64 + slot as u64) << PAGE_SHIFT), Ownership(*word)))
+            words.map(move |(slot, word)| {
+                (
+                    VirtAddr((key * LEAF_LEN as u64 + slot as u64) << PAGE_SHIFT),
+                    Ownership(*word),
+                )
+            })
         })
     }
 
     fn word(&mut self, addr: VirtAddr) -> &mut u64 {
         let (key, slot) = position(addr);
-        &mut self.leaves.entry(key).or_insert_with(|| Box::new([0; LEAF_LEN]))[slot]
+        &mut self
+            .leaves
+            .entry(key)
+            .or_insert_with(|| Box::new([0; LEAF_LEN]))[slot]
     }
 }
 
@@ -115,7 +123,10 @@ mod tests {
     fn a_word_tells_owners_apart_from_flags() {
         let mut tree = OwnershipTree::default();
         let (page, nid) = (VirtAddr(0x40_1000), |n| Nid::new(n).unwrap());
-        assert!(tree.get(page).is_mine(nid(3)), "an untouched page is everybody's");
+        assert!(
+            tree.get(page).is_mine(nid(3)),
+            "an untouched page is everybody's"
+        );
         tree.set_owner(page, nid(0));
         tree.set_owner(page, nid(31));
         tree.set_cowed(page);
@@ -124,7 +135,10 @@ mod tests {
         assert!(word.is_distributed() && word.is_cowed() && !word.is_mine(nid(3)));
         tree.clear_owner(page, nid(0));
         assert_eq!(tree.get(page).count(), 1);
-        assert_eq!(tree.iter().map(|(addr, _)| addr).collect::<Vec<_>>(), [page]);
+        assert_eq!(
+            tree.iter().map(|(addr, _)| addr).collect::<Vec<_>>(),
+            [page]
+        );
         tree.clear(page);
         assert_eq!(tree.iter().count(), 0);
     }

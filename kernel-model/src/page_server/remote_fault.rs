@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use isa::VirtAddr;
-use msglayer::messages::{FaultFlags, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault};
+use msglayer::messages::{
+    FaultFlags, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault,
+};
 use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
@@ -33,7 +35,9 @@ const LOCK_ATTEMPTS: u32 = 5;
 /// Runs on `popcorn_wq`.
 pub fn handle_remote_page_request(k: Rc<Kernel>, envelope: Envelope) -> BoxFuture {
     Box::pin(async move {
-        let Some(request) = parse::<RemotePageRequest>(&k, &envelope).cloned() else { return };
+        let Some(request) = parse::<RemotePageRequest>(&k, &envelope).cloned() else {
+            return;
+        };
         let answer = process_remote_page_request(&k, envelope.from, &request).await;
         match answer {
             Answer::Page(page) => {
@@ -58,11 +62,19 @@ pub fn handle_remote_page_request(k: Rc<Kernel>, envelope: Envelope) -> BoxFutur
     })
 }
 
-async fn process_remote_page_request(k: &Rc<Kernel>, from: Nid, request: &RemotePageRequest) -> Answer {
+async fn process_remote_page_request(
+    k: &Rc<Kernel>,
+    from: Nid,
+    request: &RemotePageRequest,
+) -> Answer {
     let task = k.find_task(Pid(request.remote_pid.get()));
     let mm = task.as_ref().and_then(|task| task.mm.borrow().clone());
-    let (Some(task), Some(mm)) = (task, mm) else { return Answer::Result(VmFault::SIGBUS) };
-    let Some(rc) = mm.remote() else { return Answer::Result(VmFault::SIGBUS) };
+    let (Some(task), Some(mm)) = (task, mm) else {
+        return Answer::Result(VmFault::SIGBUS);
+    };
+    let Some(rc) = mm.remote() else {
+        return Answer::Result(VmFault::SIGBUS);
+    };
     let served = Served {
         task: &task,
         mm: &mm,
@@ -84,9 +96,13 @@ async fn process_remote_page_request(k: &Rc<Kernel>, from: Nid, request: &Remote
         let vma = mm.vmas.borrow().covering(served.addr).cloned();
         let answer = match vma {
             None => Answer::Result(VmFault::SIGBUS),
-            Some(vma) if vma.flags.contains(VmFlags::EXEC) => {
-                Answer::Result(bug(k, format!("node {from} asks for page {} of an executable area", served.addr)))
-            }
+            Some(vma) if vma.flags.contains(VmFlags::EXEC) => Answer::Result(bug(
+                k,
+                format!(
+                    "node {from} asks for page {} of an executable area",
+                    served.addr
+                ),
+            )),
             Some(vma) if rc.for_remote => served.at_remote(k, &vma).await,
             Some(vma) => served.at_origin(k, &vma).await,
         };
@@ -118,7 +134,11 @@ impl Served<'_> {
         if !touched && let Err(result) = touch(k, self.mm, self.rc, vma, self.addr, self.write) {
             return Answer::Result(result);
         }
-        let start = self.rc.faults.start(&k.exec, self.addr, self.task.pid, self.write, true, false).await;
+        let start = self
+            .rc
+            .faults
+            .start(&k.exec, self.addr, self.task.pid, self.write, true, false)
+            .await;
         let handle = match start {
             Start::Leader(handle) => handle,
             Start::Followed(_) | Start::Retry => return Answer::Result(VmFault::RETRY),
@@ -140,19 +160,27 @@ impl Served<'_> {
         let mut grant = false;
         if word.is_distributed() && word.is_owned_by(from) {
             if !self.write {
-                return Answer::Result(bug(k, format!("a read fault from owner {from} of page {addr}")));
+                return Answer::Result(bug(
+                    k,
+                    format!("a read fault from owner {from} of page {addr}"),
+                ));
             }
             claim_local_page(k, self.task, self.rc, addr, from).await;
             grant = true;
         } else if !word.is_mine(me) {
-            let result = claim_remote_page(k, self.task, self.mm, self.rc, addr, self.write, from).await;
+            let result =
+                claim_remote_page(k, self.task, self.mm, self.rc, addr, self.write, from).await;
             if !result.is_empty() {
                 return Answer::Result(result);
             }
         } else if self.write {
             claim_local_page(k, self.task, self.rc, addr, me).await;
         }
-        let answer = if grant { Answer::Result(VmFault::CONTINUE) } else { self.copy_page(k) };
+        let answer = if grant {
+            Answer::Result(VmFault::CONTINUE)
+        } else {
+            self.copy_page(k)
+        };
         self.hand_over(k);
         answer
     }
@@ -173,7 +201,11 @@ impl Served<'_> {
 
     /// `__handle_remotefault_at_remote`: home wants this guest's copy.
     async fn at_remote(&self, k: &Rc<Kernel>, _vma: &Vma) -> Answer {
-        let start = self.rc.faults.start(&k.exec, self.addr, self.task.pid, self.write, true, true).await;
+        let start = self
+            .rc
+            .faults
+            .start(&k.exec, self.addr, self.task.pid, self.write, true, true)
+            .await;
         let handle = match start {
             Start::Leader(handle) => handle,
             Start::Followed(_) | Start::Retry => return Answer::Result(VmFault::LOCKED),
@@ -185,12 +217,20 @@ impl Served<'_> {
     }
 
     fn lead_at_remote(&self, k: &Rc<Kernel>) -> Answer {
-        let present = self.mm.page_table.borrow().get(self.addr).is_some_and(|pte| pte.present);
+        let present = self
+            .mm
+            .page_table
+            .borrow()
+            .get(self.addr)
+            .is_some_and(|pte| pte.present);
         if !present {
             return Answer::Result(VmFault::SIGSEGV);
         }
         if !self.rc.pages.borrow().get(self.addr).is_mine(k.nid()) {
-            return Answer::Result(bug(k, format!("home asks for page {}, which is not here", self.addr)));
+            return Answer::Result(bug(
+                k,
+                format!("home asks for page {}, which is not here", self.addr),
+            ));
         }
         let answer = self.copy_page(k);
         if self.write {
@@ -202,7 +242,9 @@ impl Served<'_> {
 
     fn copy_page(&self, k: &Rc<Kernel>) -> Answer {
         let pte = self.mm.page_table.borrow().get(self.addr);
-        let Some(pte) = pte else { return Answer::Result(VmFault::SIGSEGV) };
+        let Some(pte) = pte else {
+            return Answer::Result(VmFault::SIGSEGV);
+        };
         k.charge(Cost::CopyPage);
         let mut page = Box::new([0; PAGE]);
         k.read_frame(pte.pfn, 0, &mut page[..]);
@@ -216,6 +258,9 @@ impl Served<'_> {
             pte.write = false;
         });
         k.flush_tlb();
-        k.event(&Event::PageRevoked { addr: self.addr, keeps_read });
+        k.event(&Event::PageRevoked {
+            addr: self.addr,
+            keeps_read,
+        });
     }
 }

@@ -19,12 +19,17 @@ pub(super) enum PageReply {
 
 /// `handle_remote_page_response`: the requester goes on.
 pub fn handle_remote_page_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(station) = parse::<RemotePageResponse>(k, &envelope).map(|m| m.origin_ws.get()) else { return };
+    let Some(station) = parse::<RemotePageResponse>(k, &envelope).map(|m| m.origin_ws.get()) else {
+        return;
+    };
     WaitStation::complete(k, station, Some(envelope));
 }
 
 /// As [`handle_remote_page_response`], for the response without a page.
 pub fn handle_remote_page_response_short(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(station) = parse::<RemotePageResponseShort>(k, &envelope).map(|m| m.origin_ws.get()) else { return };
+    let Some(station) = parse::<RemotePageResponseShort>(k, &envelope).map(|m| m.origin_ws.get())
+    else {
+        return;
+    };
     WaitStation::complete(k, station, Some(envelope));
 }

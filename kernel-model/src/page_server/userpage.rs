@@ -23,15 +23,25 @@ pub struct UserPage {
 /// else: then nothing can take it away between two looks.
 ///
 /// EFAULT: the page cannot be fetched. The page must be mapped (fault it in first).
-pub async fn get_userpage(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) -> Result<Option<UserPage>, Errno> {
+pub async fn get_userpage(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+) -> Result<Option<UserPage>, Errno> {
     let mm = task.mm();
     let addr = Kernel::page_of(addr);
-    let Some(rc) = mm.remote().filter(|rc| !rc.for_remote) else { return Ok(None) };
+    let Some(rc) = mm.remote().filter(|rc| !rc.for_remote) else {
+        return Ok(None);
+    };
     loop {
         if !rc.pages.borrow().get(addr).is_distributed() {
             return Ok(None);
         }
-        match rc.faults.start(&k.exec, addr, task.pid, false, false, false).await {
+        match rc
+            .faults
+            .start(&k.exec, addr, task.pid, false, false, false)
+            .await
+        {
             Start::Leader(handle) => {
                 let result = make_readable(k, task, &mm, &rc, addr).await;
                 if !result.is_empty() {
@@ -53,11 +63,19 @@ pub async fn get_userpage(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) -> Re
 /// Lets the page go.
 pub fn put_userpage(k: &Rc<Kernel>, page: Option<UserPage>) {
     if let Some(page) = page {
-        page.rc.faults.finish(&k.exec, &page.handle, VmFault::empty());
+        page.rc
+            .faults
+            .finish(&k.exec, &page.handle, VmFault::empty());
     }
 }
 
-async fn make_readable(k: &Rc<Kernel>, task: &Rc<Task>, mm: &Rc<Mm>, rc: &Rc<RemoteContext>, addr: VirtAddr) -> VmFault {
+async fn make_readable(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    mm: &Rc<Mm>,
+    rc: &Rc<RemoteContext>,
+    addr: VirtAddr,
+) -> VmFault {
     let me = k.nid();
     let word = rc.pages.borrow().get(addr);
     if !word.is_distributed() || word.is_mine(me) {

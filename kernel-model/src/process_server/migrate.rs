@@ -32,7 +32,12 @@ pub enum Migrated {
 ///
 /// EINVAL: no such node number; EBUSY: already there; EAGAIN: not online; ESRCH: the process has no executable; EFAULT: `uregs` cannot be
 /// read. Under the default profile also what [`process_remote_works`] gives when the destination cannot run the program.
-pub async fn sys_popcorn_migrate(k: &Rc<Kernel>, task: &Rc<Task>, nid: i32, uregs: VirtAddr) -> Result<Migrated, Errno> {
+pub async fn sys_popcorn_migrate(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    nid: i32,
+    uregs: VirtAddr,
+) -> Result<Migrated, Errno> {
     let proposed = task.popcorn.migration_target_nid.get();
     let nid = match (nid, proposed) {
         (-1, Some(target)) => target.as_i32(),
@@ -51,11 +56,18 @@ pub async fn sys_popcorn_migrate(k: &Rc<Kernel>, task: &Rc<Task>, nid: i32, ureg
 }
 
 /// The part of the original of the same name: forward from home, back from a guest.
-async fn process_server_do_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, uregs: VirtAddr) -> Result<Migrated, Errno> {
+async fn process_server_do_migration(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    dst: Nid,
+    uregs: VirtAddr,
+) -> Result<Migrated, Errno> {
     let Some(isa) = k.nodes.borrow().get_popcorn_node_arch(dst) else {
         // Connected, but its NODE_INFO has not been processed: the size of its register set is unknown.
         if k.config.profile == Profile::K52 {
-            k.halt(Halt::WouldBug(format!("the register set size of node {dst} is asked for before its architecture is known")));
+            k.halt(Halt::WouldBug(format!(
+                "the register set size of node {dst} is asked for before its architecture is known"
+            )));
         }
         return Err(Errno::EAGAIN);
     };
@@ -67,7 +79,13 @@ async fn process_server_do_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, 
 }
 
 /// `__do_migration`: sends the thread away and serves it until it comes home or ends.
-async fn do_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, isa: Isa, uregs: VirtAddr) -> Result<Migrated, Errno> {
+async fn do_migration(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    dst: Nid,
+    isa: Isa,
+    uregs: VirtAddr,
+) -> Result<Migrated, Errno> {
     if task.mm().exe_path.borrow().is_empty() {
         return Err(Errno::ESRCH);
     }
@@ -123,7 +141,8 @@ pub(super) fn request_clone_remote(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, ar
     }
     request.personality.set(task.personality.get());
     request.def_flags.set(layout.def_flags.bits());
-    request.exe_path = PathField::new(&mm.exe_path.borrow()).expect("a path that was opened fits into a message");
+    request.exe_path =
+        PathField::new(&mm.exe_path.borrow()).expect("a path that was opened fits into a message");
     request.arch = arch;
     task.popcorn.peer_nid.set(Some(dst));
     task.popcorn.peer_pid.set(Pid::NONE);
@@ -134,10 +153,23 @@ pub(super) fn request_clone_remote(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, ar
 ///
 /// To a third node K52 posts TASK_MIGRATE as if it were home and then hits BUG. By default the thread goes through home without running
 /// there: the register set is the third node's, and `field_arch.oob[0]`, which K52 leaves 0, holds that node's number plus 1.
-async fn do_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, isa: Isa, uregs: VirtAddr) -> Result<Migrated, Errno> {
-    let home = task.popcorn.peer_nid.get().expect("a remote thread knows its home");
+async fn do_back_migration(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    dst: Nid,
+    isa: Isa,
+    uregs: VirtAddr,
+) -> Result<Migrated, Errno> {
+    let home = task
+        .popcorn
+        .peer_nid
+        .get()
+        .expect("a remote thread knows its home");
     if dst != home && k.config.profile == Profile::K52 {
-        k.halt(Halt::WouldBug(format!("task {} goes from one guest to another, node {dst}, without coming home", task.pid)));
+        k.halt(Halt::WouldBug(format!(
+            "task {} goes from one guest to another, node {dst}, without coming home",
+            task.pid
+        )));
         return Err(Errno::EINVAL);
     }
     let mut arch = save_thread_info(k, task, isa, uregs).await?;
@@ -156,17 +188,34 @@ async fn do_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, isa: Isa, 
     Ok(Migrated::Gone(ExitStatus::Exited(0)))
 }
 
-fn record_departure(k: &Rc<Kernel>, task: &Rc<Task>, to: Nid, isa: Isa, arch: &FieldArch, back: bool) {
+fn record_departure(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    to: Nid,
+    isa: Isa,
+    arch: &FieldArch,
+    back: bool,
+) {
     k.charge(Cost::SwitchRegisterSet);
     let set: Regset = arch.regset(isa);
     let (pc, sp) = {
         let context = task.context.borrow();
         (context.regs().pc(), context.regs().sp())
     };
-    k.event(&Event::MigrateOut { pid: task.pid, to, pc, sp, resume_pc: set.pc(), resume_sp: set.sp(), back });
+    k.event(&Event::MigrateOut {
+        pid: task.pid,
+        to,
+        pc,
+        sp,
+        resume_pc: set.pc(),
+        resume_sp: set.sp(),
+        back,
+    });
 }
 
 /// Whose mailbox a TASK_MIGRATE_BACK goes to.
 pub fn pid_of_back_migration(envelope: &Envelope) -> Option<Pid> {
-    BackMigrationRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    BackMigrationRequest::parse(&envelope.bytes)
+        .ok()
+        .map(|m| Pid(m.origin_pid.get()))
 }

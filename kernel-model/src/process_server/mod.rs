@@ -32,5 +32,7 @@ pub use migrate::{Migrated, pid_of_back_migration, sys_popcorn_migrate};
 pub use pairing::handle_task_pairing;
 pub use remote_clone::clone_at_remote;
 pub(crate) use remote_clone::serve_remote_clone;
-pub use status::{sys_popcorn_get_node_info, sys_popcorn_get_thread_status, sys_popcorn_propose_migration};
+pub use status::{
+    sys_popcorn_get_node_info, sys_popcorn_get_thread_status, sys_popcorn_propose_migration,
+};
 pub use worker::{handle_clone_request, handle_signal_fwd};

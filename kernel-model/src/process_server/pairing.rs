@@ -22,13 +22,21 @@ pub(super) fn pair_remote_task(k: &Rc<Kernel>, task: &Task, home: Nid) {
 
 /// `handle_task_pairing`: from now on the shadow knows its twin, and the process its worker on that node. An unknown pid is dropped.
 pub fn handle_task_pairing(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<RemoteTaskPairing>(k, &envelope) else { return };
+    let Some(request) = parse::<RemoteTaskPairing>(k, &envelope) else {
+        return;
+    };
     let pid = Pid(request.your_pid.get());
     let Some(task) = k.find_task(pid) else {
-        return k.log(&format!("node {} paired a thread with task {pid}, which does not exist", envelope.from));
+        return k.log(&format!(
+            "node {} paired a thread with task {pid}, which does not exist",
+            envelope.from
+        ));
     };
     let Some(rc) = task.remote().filter(|_| !task.popcorn.at_remote.get()) else {
-        return k.halt(Halt::WouldBug(format!("node {} paired a thread with task {pid}, which is not away", envelope.from)));
+        return k.halt(Halt::WouldBug(format!(
+            "node {} paired a thread with task {pid}, which is not away",
+            envelope.from
+        )));
     };
     task.popcorn.peer_nid.set(Some(envelope.from));
     task.popcorn.peer_pid.set(Pid(request.my_pid.get()));

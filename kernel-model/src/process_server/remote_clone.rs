@@ -22,20 +22,31 @@ use crate::task::Task;
 use crate::user;
 
 /// clone(2) of a remote thread. Returns the new thread's pid on this node. EAGAIN: home could not make its shadow.
-pub async fn clone_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Result<u64, Errno> {
+pub async fn clone_at_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    args: CloneArgs,
+) -> Result<u64, Errno> {
     if k.config.profile == Profile::K52 {
-        k.halt(Halt::WouldHang(format!("task {} creates a thread on a guest; its first fault goes to node -1", task.pid)));
+        k.halt(Halt::WouldHang(format!(
+            "task {} creates a thread on a guest; its first fault goes to node -1",
+            task.pid
+        )));
         return Err(Errno::ENOSYS);
     }
     process::check_thread_clone(k, &args)?;
     let rc = task.remote().expect("a remote thread has its context");
     let worker = rc.remote_worker.borrow().clone().ok_or(Errno::EAGAIN)?;
     let clear_tid = process::clear_child_tid(&args).map_or(0, |addr| addr.0);
-    let origin_pid = forward::call_home(k, task, ForwardedCall::Clone, [clear_tid, 0, 0, 0, 0, 0]).await?;
+    let origin_pid =
+        forward::call_home(k, task, ForwardedCall::Clone, [clear_tid, 0, 0, 0, 0, 0]).await?;
     let origin_pid = Pid(i32::try_from(origin_pid).map_err(|_| Errno::EAGAIN)?);
     let regs: RegisterFile = process::child_registers(k, task, &args);
     let child = new_remote_task(k, &rc, &worker, regs, origin_pid).await;
-    k.event(&Event::Clone { parent: task.pid, child: child.pid });
+    k.event(&Event::Clone {
+        parent: task.pid,
+        child: child.pid,
+    });
     process::store_tids(k, task, &child, &args).await?;
     pair_remote_task(k, &child, home_of(task));
     user::wake_up_new_task(k, &child);
@@ -43,7 +54,12 @@ pub async fn clone_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -
 }
 
 /// Home's part: a shadow for a thread that starts its life on node `guest`.
-pub(crate) fn serve_remote_clone(k: &Rc<Kernel>, parent: &Rc<Task>, guest: Nid, clear_tid: u64) -> Result<u64, Errno> {
+pub(crate) fn serve_remote_clone(
+    k: &Rc<Kernel>,
+    parent: &Rc<Task>,
+    guest: Nid,
+    clear_tid: u64,
+) -> Result<u64, Errno> {
     let spec = TaskSpec {
         group: Some(Rc::clone(&parent.group)),
         comm: parent.comm.borrow().clone(),
@@ -58,7 +74,10 @@ pub(crate) fn serve_remote_clone(k: &Rc<Kernel>, parent: &Rc<Task>, guest: Nid, 
     if clear_tid != 0 {
         shadow.clear_child_tid.set(Some(VirtAddr(clear_tid)));
     }
-    k.event(&Event::Clone { parent: parent.pid, child: shadow.pid });
+    k.event(&Event::Clone {
+        parent: parent.pid,
+        child: shadow.pid,
+    });
     let (kernel, runner) = (Rc::clone(k), Rc::clone(&shadow));
     let name = format!("{}/{}", shadow.comm.borrow(), shadow.pid);
     let thread = k.exec.spawn(name, ThreadClass::User, async move {
@@ -66,7 +85,11 @@ pub(crate) fn serve_remote_clone(k: &Rc<Kernel>, parent: &Rc<Task>, guest: Nid, 
             ShadowEnd::Ended(status) => process::do_exit(&kernel, &runner, status).await,
             // Its registers are those it brought; popcorn_migrate returns 0 there.
             ShadowEnd::CameHome => {
-                runner.context.borrow_mut().regs_mut().set_syscall_return(Ok(0));
+                runner
+                    .context
+                    .borrow_mut()
+                    .regs_mut()
+                    .set_syscall_return(Ok(0));
                 user::run_task(&kernel, &runner).await;
             }
             ShadowEnd::Refused(_) => unreachable!("its twin was running before it was paired"),

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use isa::wire::FieldArch;
 use isa::Errno;
-use msglayer::messages::{SignalTrans, RemoteTaskExit, BackMigrationRequest};
+use isa::wire::FieldArch;
+use msglayer::messages::{BackMigrationRequest, RemoteTaskExit, SignalTrans};
 use msglayer::{Envelope, MessageType, Nid, SimDuration};
 use zerocopy::FromZeros;
 
@@ -48,16 +48,25 @@ pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> Sha
         if !told {
             record = record.interruptible();
         }
-        let wake = task.popcorn.remote_work_pended.wait_timeout(&k.exec, record, PERIOD).await;
+        let wake = task
+            .popcorn
+            .remote_work_pended
+            .wait_timeout(&k.exec, record, PERIOD)
+            .await;
         if task.is_dying() && !told {
             told = forward_group_exit(k, task);
             if told && k.config.profile == Profile::K52 {
                 return ShadowEnd::CameHome;
             }
         } else if wake == Wake::Interrupted && k.config.profile == Profile::K52 {
-            k.halt(Halt::WouldHang(format!("the shadow thread {} spins on a pending signal", task.pid)));
+            k.halt(Halt::WouldHang(format!(
+                "the shadow thread {} spins on a pending signal",
+                task.pid
+            )));
         }
-        let Some(envelope) = task.popcorn.remote_work.take() else { continue };
+        let Some(envelope) = task.popcorn.remote_work.take() else {
+            continue;
+        };
         if let Some(end) = serve(k, task, envelope).await {
             return end;
         }
@@ -67,24 +76,42 @@ pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> Sha
 /// Serves one request; the answer says whether the service ends with it.
 async fn serve(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) -> Option<ShadowEnd> {
     match envelope.kind() {
-        Ok(MessageType::VmaOpRequest) => vma_server::process_vma_op_request(k, task, envelope).await,
-        Ok(MessageType::VmaInfoRequest) => vma_server::process_vma_info_request(k, task, envelope).await,
-        Ok(MessageType::FutexRequest) => futex::process_remote_futex_request(k, task, envelope).await,
-        Ok(MessageType::SyscallFwd) => syscall::forward::process_remote_syscall(k, task, envelope).await,
+        Ok(MessageType::VmaOpRequest) => {
+            vma_server::process_vma_op_request(k, task, envelope).await
+        }
+        Ok(MessageType::VmaInfoRequest) => {
+            vma_server::process_vma_info_request(k, task, envelope).await
+        }
+        Ok(MessageType::FutexRequest) => {
+            futex::process_remote_futex_request(k, task, envelope).await
+        }
+        Ok(MessageType::SyscallFwd) => {
+            syscall::forward::process_remote_syscall(k, task, envelope).await
+        }
         Ok(MessageType::TaskExitRemote) => return process_remote_task_exit(k, task, &envelope),
         Ok(MessageType::TaskMigrateBack) => return process_back_migration(k, task, &envelope),
-        _ => k.log(&format!("a shadow thread does not serve this message from node {}", envelope.from)),
+        _ => k.log(&format!(
+            "a shadow thread does not serve this message from node {}",
+            envelope.from
+        )),
     }
     None
 }
 
 /// `process_back_migration`: the thread is home, or passes through on its way to a third node.
-fn process_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
+fn process_back_migration(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    envelope: &Envelope,
+) -> Option<ShadowEnd> {
     let request = parse::<BackMigrationRequest>(k, envelope)?;
     let from_pid = Pid(request.remote_pid.get());
     if task.popcorn.peer_pid.get() != from_pid {
         // K52 logs it and lets the shadow resume at its old point: two copies of one thread. Nothing is resumed here.
-        k.log(&format!("task {} was told to come home by task {from_pid} of node {}, which is not its twin", task.pid, envelope.from));
+        k.log(&format!(
+            "task {} was told to come home by task {from_pid} of node {}, which is not its twin",
+            task.pid, envelope.from
+        ));
         return (k.config.profile == Profile::K52).then_some(ShadowEnd::CameHome);
     }
     task.personality.set(request.personality.get());
@@ -98,14 +125,25 @@ fn process_back_migration(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) 
         let context = task.context.borrow();
         (context.regs().pc(), context.regs().sp())
     };
-    k.event(&Event::MigrateIn { pid: task.pid, from: envelope.from, from_pid, pc, sp, back: true });
+    k.event(&Event::MigrateIn {
+        pid: task.pid,
+        from: envelope.from,
+        from_pid,
+        pc,
+        sp,
+        back: true,
+    });
     Some(ShadowEnd::CameHome)
 }
 
 /// `process_remote_task_exit`: the twin has ended; its exit code becomes this thread's.
 ///
 /// Extension: a guest that cannot build the process says so with remote pid -1 and a negated errno instead of leaving home to wait.
-fn process_remote_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope) -> Option<ShadowEnd> {
+fn process_remote_task_exit(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    envelope: &Envelope,
+) -> Option<ShadowEnd> {
     let request = parse::<RemoteTaskExit>(k, envelope)?;
     let (from_pid, code) = (Pid(request.remote_pid.get()), request.exit_code.get());
     let errno = Errno::from_raw(code.wrapping_neg());
@@ -114,7 +152,10 @@ fn process_remote_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope
         return Some(ShadowEnd::Refused(errno));
     }
     if task.popcorn.peer_pid.get() != from_pid {
-        k.log(&format!("task {} was told of the end of task {from_pid} of node {}, which is not its twin", task.pid, envelope.from));
+        k.log(&format!(
+            "task {} was told of the end of task {from_pid} of node {}, which is not its twin",
+            task.pid, envelope.from
+        ));
         return None;
     }
     detach(task);
@@ -128,7 +169,9 @@ fn process_remote_task_exit(k: &Rc<Kernel>, task: &Rc<Task>, envelope: &Envelope
 
 /// Tells the twin that its group has ended; false while there is no twin to tell.
 fn forward_group_exit(k: &Rc<Kernel>, task: &Rc<Task>) -> bool {
-    let (Some(nid), pid) = (task.popcorn.peer_nid.get(), task.popcorn.peer_pid.get()) else { return false };
+    let (Some(nid), pid) = (task.popcorn.peer_nid.get(), task.popcorn.peer_pid.get()) else {
+        return false;
+    };
     if pid == Pid::NONE {
         return false;
     }

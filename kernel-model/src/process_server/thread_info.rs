@@ -13,7 +13,12 @@ use crate::task::Task;
 /// Reads the register set that user space prepared, in the format of the destination's `isa`, and takes the thread pointer from the CPU.
 ///
 /// The original never looks at the source's architecture: user space has rewritten the stack and set the thread pointer already.
-pub(super) async fn save_thread_info(k: &Rc<Kernel>, task: &Rc<Task>, isa: Isa, uregs: VirtAddr) -> Result<FieldArch, Errno> {
+pub(super) async fn save_thread_info(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    isa: Isa,
+    uregs: VirtAddr,
+) -> Result<FieldArch, Errno> {
     let mut bytes = vec![0; Regset::len(isa)];
     mm::copy_from_user(k, task, uregs, &mut bytes).await?;
     let regset = Regset::from_bytes(isa, &bytes).expect("the buffer was made to fit");

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use isa::elf::ElfImage;
 use isa::{Errno, RegisterFile, VirtAddr};
-use msglayer::messages::{SignalTrans, OriginTaskExit, CloneRequest};
+use msglayer::messages::{CloneRequest, OriginTaskExit, SignalTrans};
 use msglayer::{Envelope, MessageType, Nid, SimDuration};
 
 use super::exit::send_exit_remote;
@@ -29,22 +29,33 @@ use crate::{user, vma_server};
 pub fn handle_clone_request(k: &Rc<Kernel>, envelope: Envelope) {
     k.charge(Cost::QueueWork);
     let kernel = Rc::clone(k);
-    k.popcorn_wq.queue_work(&k.exec, async move { clone_remote_thread(&kernel, envelope) });
+    k.popcorn_wq.queue_work(
+        &k.exec,
+        async move { clone_remote_thread(&kernel, envelope) },
+    );
 }
 
 /// `clone_remote_thread`: the request goes to the worker of its process, found by (nid, tgid); the first one starts it.
 fn clone_remote_thread(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<CloneRequest>(k, &envelope) else { return };
+    let Some(request) = parse::<CloneRequest>(k, &envelope) else {
+        return;
+    };
     let tgid = Tgid(request.origin_tgid.get());
-    let rc = k.lookup_remote_context(true, envelope.from, tgid).unwrap_or_else(|| {
-        let rc = RemoteContext::without_mm(tgid, envelope.from, true);
-        k.remote_contexts[1].borrow_mut().push(Rc::clone(&rc));
-        let (kernel, context, first) = (Rc::clone(k), Rc::clone(&rc), *request);
-        k.exec.spawn(format!("remote_worker/{}:{tgid}", envelope.from), ThreadClass::Kernel, async move {
-            remote_worker_main(&kernel, &context, &first).await;
+    let rc = k
+        .lookup_remote_context(true, envelope.from, tgid)
+        .unwrap_or_else(|| {
+            let rc = RemoteContext::without_mm(tgid, envelope.from, true);
+            k.remote_contexts[1].borrow_mut().push(Rc::clone(&rc));
+            let (kernel, context, first) = (Rc::clone(k), Rc::clone(&rc), *request);
+            k.exec.spawn(
+                format!("remote_worker/{}:{tgid}", envelope.from),
+                ThreadClass::Kernel,
+                async move {
+                    remote_worker_main(&kernel, &context, &first).await;
+                },
+            );
+            rc
         });
-        rc
-    });
     rc.remote_works.borrow_mut().push_front(envelope);
     rc.remote_works_ready.complete(&k.exec);
 }
@@ -54,7 +65,14 @@ async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &Clon
     k.charge(Cost::CloneThread);
     let path = match first.exe_path.as_str() {
         Ok(path) => path.to_owned(),
-        Err(error) => return refuse(k, rc, Errno::EINVAL, &format!("a program path in a message is no text: {error}")),
+        Err(error) => {
+            return refuse(
+                k,
+                rc,
+                Errno::EINVAL,
+                &format!("a program path in a message is no text: {error}"),
+            );
+        }
     };
     let mm = match construct_mm(k, rc, first, &path) {
         Ok(mm) => mm,
@@ -86,18 +104,38 @@ async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &Clon
 
 /// `__construct_mm`: an address space with the layout of the origin's and no area: those come by fault. The executable is opened by its
 /// path on *this* node, which gives the binary of this node's ISA.
-fn construct_mm(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &CloneRequest, path: &str) -> Result<Rc<Mm>, (Errno, String)> {
+fn construct_mm(
+    k: &Rc<Kernel>,
+    rc: &Rc<RemoteContext>,
+    first: &CloneRequest,
+    path: &str,
+) -> Result<Rc<Mm>, (Errno, String)> {
     k.charge(Cost::ConstructMm);
     let (nid, isa) = (k.nid(), k.isa());
     let file = k.root.open(path, isa).map_err(|errno| {
         (errno, format!("node {nid} ({isa}) cannot run {path}: there is no {isa} binary of it ({errno}); build the program for {isa} too"))
     })?;
-    let mut bytes = vec![0; usize::try_from(file.len()).map_err(|_| (Errno::ENOMEM, format!("{path} is too large")))?];
+    let mut bytes = vec![
+        0;
+        usize::try_from(file.len())
+            .map_err(|_| (Errno::ENOMEM, format!("{path} is too large")))?
+    ];
     file.read_at(0, &mut bytes);
     ElfImage::parse(&bytes)
         .map_err(|error| error.to_string())
-        .and_then(|image| if image.isa() == isa { Ok(()) } else { Err(format!("it is a binary for {}", image.isa())) })
-        .map_err(|why| (Errno::ENOEXEC, format!("node {nid} ({isa}) cannot run {path}: {why}")))?;
+        .and_then(|image| {
+            if image.isa() == isa {
+                Ok(())
+            } else {
+                Err(format!("it is a binary for {}", image.isa()))
+            }
+        })
+        .map_err(|why| {
+            (
+                Errno::ENOEXEC,
+                format!("node {nid} ({isa}) cannot run {path}: {why}"),
+            )
+        })?;
     let mm = Mm::new(k.alloc_id(), path.to_owned());
     let address = |field: &zerocopy::little_endian::U64| VirtAddr(field.get());
     mm.layout.set(MmLayout {
@@ -128,10 +166,18 @@ fn refuse(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, errno: Errno, why: &str) {
     k.event(&Event::Refused { home: rc.home, why });
     for envelope in rc.remote_works.take() {
         if let Some(request) = parse::<CloneRequest>(k, &envelope) {
-            send_exit_remote(k, rc.home, Pid(request.origin_pid.get()), Pid::NONE, -errno.raw());
+            send_exit_remote(
+                k,
+                rc.home,
+                Pid(request.origin_pid.get()),
+                Pid::NONE,
+                -errno.raw(),
+            );
         }
     }
-    k.remote_contexts[1].borrow_mut().retain(|other| !Rc::ptr_eq(other, rc));
+    k.remote_contexts[1]
+        .borrow_mut()
+        .retain(|other| !Rc::ptr_eq(other, rc));
 }
 
 /// How often the loop looks up without having been woken.
@@ -141,26 +187,49 @@ const PERIOD: SimDuration = SimDuration::from_secs(1);
 async fn run_remote_worker(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>) {
     while !rc.stop_remote_worker.get() {
         let record = WaitRecord::new("work for the process").service();
-        rc.remote_works_ready.wait_timeout(&k.exec, record, PERIOD).await;
-        let Some(envelope) = rc.remote_works.borrow_mut().pop_front() else { continue };
+        rc.remote_works_ready
+            .wait_timeout(&k.exec, record, PERIOD)
+            .await;
+        let Some(envelope) = rc.remote_works.borrow_mut().pop_front() else {
+            continue;
+        };
         match envelope.kind() {
             Ok(MessageType::TaskMigrate) => fork_remote_thread(k, rc, worker, &envelope).await,
-            Ok(MessageType::VmaOpRequest) => vma_server::process_vma_op_request(k, worker, envelope).await,
+            Ok(MessageType::VmaOpRequest) => {
+                vma_server::process_vma_op_request(k, worker, envelope).await
+            }
             Ok(MessageType::TaskExitOrigin) => {
                 if let Some(request) = parse::<OriginTaskExit>(k, &envelope) {
                     rc.exit_code.set(request.exit_code.get());
                     rc.stop_remote_worker.set(true);
                 }
             }
-            _ => k.log(&format!("a remote worker does not serve this message from node {}", envelope.from)),
+            _ => k.log(&format!(
+                "a remote worker does not serve this message from node {}",
+                envelope.from
+            )),
         }
     }
 }
 
 /// `fork_remote_thread`: a thread of the worker's group that goes on where the migrant stopped.
-async fn fork_remote_thread(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>, envelope: &Envelope) {
-    let Some(request) = parse::<CloneRequest>(k, envelope).copied() else { return };
-    let task = new_remote_task(k, rc, worker, RegisterFile::new(k.isa()), Pid(request.origin_pid.get())).await;
+async fn fork_remote_thread(
+    k: &Rc<Kernel>,
+    rc: &Rc<RemoteContext>,
+    worker: &Rc<Task>,
+    envelope: &Envelope,
+) {
+    let Some(request) = parse::<CloneRequest>(k, envelope).copied() else {
+        return;
+    };
+    let task = new_remote_task(
+        k,
+        rc,
+        worker,
+        RegisterFile::new(k.isa()),
+        Pid(request.origin_pid.get()),
+    )
+    .await;
     let (kernel, context) = (Rc::clone(k), Rc::clone(rc));
     let runner = Rc::clone(&task);
     let name = format!("{}/{}", task.comm.borrow(), task.pid);
@@ -199,7 +268,12 @@ pub(super) async fn new_remote_task(
 }
 
 /// `remote_thread_main`: registers, pairing, user mode.
-async fn remote_thread_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, task: &Rc<Task>, request: &CloneRequest) {
+async fn remote_thread_main(
+    k: &Rc<Kernel>,
+    rc: &Rc<RemoteContext>,
+    task: &Rc<Task>,
+    request: &CloneRequest,
+) {
     restore_thread_info(k, task, &request.arch);
     task.personality.set(request.personality.get());
     pair_remote_task(k, task, rc.home);
@@ -208,7 +282,14 @@ async fn remote_thread_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, task: &Rc<Ta
         (context.regs().pc(), context.regs().sp())
     };
     let from_pid = Pid(request.origin_pid.get());
-    k.event(&Event::MigrateIn { pid: task.pid, from: rc.home, from_pid, pc, sp, back: false });
+    k.event(&Event::MigrateIn {
+        pid: task.pid,
+        from: rc.home,
+        from_pid,
+        pc,
+        sp,
+        back: false,
+    });
     user::run_task(k, task).await;
 }
 
@@ -216,18 +297,29 @@ async fn remote_thread_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, task: &Rc<Ta
 ///
 /// K52 sends each thread a signal whose *number is the exit code*, which means something only when a signal ended the process.
 async fn terminate(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>) {
-    let threads: Vec<_> = worker.group.threads.borrow().values().filter(|t| !t.popcorn.is_worker.get()).cloned().collect();
+    let threads: Vec<_> = worker
+        .group
+        .threads
+        .borrow()
+        .values()
+        .filter(|t| !t.popcorn.is_worker.get())
+        .cloned()
+        .collect();
     for task in threads {
         kill(k, &task, Signal::SIGKILL);
     }
-    k.remote_contexts[1].borrow_mut().retain(|other| !Rc::ptr_eq(other, rc));
+    k.remote_contexts[1]
+        .borrow_mut()
+        .retain(|other| !Rc::ptr_eq(other, rc));
     *rc.remote_worker.borrow_mut() = None;
     process::do_exit(k, worker, ExitStatus::from_code(rc.exit_code.get())).await;
 }
 
 /// SIGNAL_FWD: a signal that came at home for a thread that is here. K52 sends only SIGINT, when the group ends.
 pub fn handle_signal_fwd(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(request) = parse::<SignalTrans>(k, &envelope) else { return };
+    let Some(request) = parse::<SignalTrans>(k, &envelope) else {
+        return;
+    };
     // The thread may have ended or gone home meanwhile: nothing to do then.
     if let Some(task) = k.find_task(Pid(request.remote_pid.get())) {
         kill(k, &task, Signal(request.sig.get()));
@@ -235,7 +327,10 @@ pub fn handle_signal_fwd(k: &Rc<Kernel>, envelope: Envelope) {
 }
 
 fn kill(k: &Rc<Kernel>, task: &Task, signal: Signal) {
-    k.event(&Event::Signal { pid: task.pid, signal: signal.0 });
+    k.event(&Event::Signal {
+        pid: task.pid,
+        signal: signal.0,
+    });
     task.fatal_signal.set(Some(signal));
     if let Some(thread) = task.thread.get() {
         k.exec.interrupt(thread);
@@ -257,10 +352,15 @@ fn comm_of(path: &str) -> String {
 
 async fn retry_later(k: &Rc<Kernel>) {
     let pause = SimDuration::from_ms(1);
-    k.exec.sleep(pause, WaitRecord::new("room for another task")).await;
+    k.exec
+        .sleep(pause, WaitRecord::new("room for another task"))
+        .await;
 }
 
 /// The home of a process, for those who hold only the context.
 pub(super) fn home_of(task: &Task) -> Nid {
-    task.popcorn.peer_nid.get().expect("a remote task knows its home")
+    task.popcorn
+        .peer_nid
+        .get()
+        .expect("a remote task knows its home")
 }

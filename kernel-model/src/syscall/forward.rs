@@ -8,8 +8,8 @@
 
 use std::rc::Rc;
 
-use isa::syscall::Sysno;
 use isa::Errno;
+use isa::syscall::Sysno;
 use msglayer::messages::{SyscallFwd, SyscallRep};
 use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
@@ -74,13 +74,27 @@ pub fn is_forwarded(sysno: Sysno) -> bool {
 }
 
 /// Executes a call of a remote thread at home. Errors are the call's own.
-pub async fn forward_syscall(k: &Rc<Kernel>, task: &Rc<Task>, sysno: Sysno, args: [u64; 6]) -> Result<u64, Errno> {
+pub async fn forward_syscall(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    sysno: Sysno,
+    args: [u64; 6],
+) -> Result<u64, Errno> {
     call_home(k, task, ForwardedCall::Call(sysno), args).await
 }
 
 /// Sends SYSCALL_FWD and waits for its reply.
-pub(crate) async fn call_home(k: &Rc<Kernel>, task: &Rc<Task>, call: ForwardedCall, args: [u64; 6]) -> Result<u64, Errno> {
-    let home = task.popcorn.peer_nid.get().expect("a remote thread knows its home");
+pub(crate) async fn call_home(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: ForwardedCall,
+    args: [u64; 6],
+) -> Result<u64, Errno> {
+    let home = task
+        .popcorn
+        .peer_nid
+        .get()
+        .expect("a remote thread knows its home");
     let station = WaitStation::get(k, task.pid, Replies(1));
     let mut request = SyscallFwd::new_zeroed();
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
@@ -90,7 +104,8 @@ pub(crate) async fn call_home(k: &Rc<Kernel>, task: &Rc<Task>, call: ForwardedCa
     request.remote_ws.set(station.id().as_i32());
     request.call_type.set(number_of(call));
     pcn_kmsg_send(k, home, request);
-    let record = WaitRecord::new("the reply to a forwarded system call").whom(home, task.popcorn.peer_pid.get());
+    let record = WaitRecord::new("the reply to a forwarded system call")
+        .whom(home, task.popcorn.peer_pid.get());
     let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
     let reply = parse::<SyscallRep>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(i64::from(reply.ret.get()) as u64)
@@ -98,12 +113,20 @@ pub(crate) async fn call_home(k: &Rc<Kernel>, task: &Rc<Task>, call: ForwardedCa
 
 /// The shadow's side (`process_remote_syscall`).
 pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
-    let Some(request) = parse::<SyscallFwd>(k, &envelope) else { return };
+    let Some(request) = parse::<SyscallFwd>(k, &envelope) else {
+        return;
+    };
     let args = request.args.map(|arg| arg.get());
     let result = match call_of(request.call_type.get()) {
-        Some(ForwardedCall::Clone) => process_server::serve_remote_clone(k, task, envelope.from, args[0]),
+        Some(ForwardedCall::Clone) => {
+            process_server::serve_remote_clone(k, task, envelope.from, args[0])
+        }
         Some(ForwardedCall::Call(sysno)) => {
-            let abi = k.nodes.borrow().get_popcorn_node_arch(envelope.from).unwrap_or(k.isa());
+            let abi = k
+                .nodes
+                .borrow()
+                .get_popcorn_node_arch(envelope.from)
+                .unwrap_or(k.isa());
             match super::dispatch(k, task, Caller { abi }, sysno, args).await {
                 Ok(SyscallOutcome::Value(value)) => Ok(value),
                 // The shadow ends when its twin has, which this reply lets happen.
@@ -122,21 +145,27 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
 
 /// `handle_syscall_reply`.
 pub(crate) fn handle_syscall_reply(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(reply) = parse::<SyscallRep>(k, &envelope) else { return };
+    let Some(reply) = parse::<SyscallRep>(k, &envelope) else {
+        return;
+    };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
 }
 
 /// Whose mailbox a SYSCALL_FWD goes to.
 pub(crate) fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
-    SyscallFwd::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    SyscallFwd::parse(&envelope.bytes)
+        .ok()
+        .map(|m| Pid(m.origin_pid.get()))
 }
 
 fn number_of(call: ForwardedCall) -> u32 {
     match call {
         ForwardedCall::Clone => CLONE,
-        ForwardedCall::Call(sysno) => {
-            CALLS.iter().find(|(_, call)| *call == sysno).map(|(number, _)| *number).expect("only listed calls are forwarded")
-        }
+        ForwardedCall::Call(sysno) => CALLS
+            .iter()
+            .find(|(_, call)| *call == sysno)
+            .map(|(number, _)| *number)
+            .expect("only listed calls are forwarded"),
     }
 }
 
@@ -144,5 +173,8 @@ fn call_of(number: u32) -> Option<ForwardedCall> {
     if number == CLONE {
         return Some(ForwardedCall::Clone);
     }
-    CALLS.iter().find(|(n, _)| *n == number).map(|(_, sysno)| ForwardedCall::Call(*sysno))
+    CALLS
+        .iter()
+        .find(|(n, _)| *n == number)
+        .map(|(_, sysno)| ForwardedCall::Call(*sysno))
 }

@@ -19,13 +19,26 @@ use crate::task::Task;
 /// `vma_server_fetch_vma`: makes the area around `addr` known here. Called without `mmap_sem`; the caller looks it up again.
 ///
 /// ENOENT: nothing is mapped there at home. EIO: the file behind it cannot be opened on this node.
-pub async fn vma_server_fetch_vma(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) -> Result<(), Errno> {
+pub async fn vma_server_fetch_vma(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+) -> Result<(), Errno> {
     let rc = task.remote().ok_or(Errno::EFAULT)?;
     let addr = Kernel::page_of(addr);
     let ongoing = rc.vmas.ongoing.borrow().get(&addr).cloned();
     if let Some(fetch) = ongoing {
-        fetch.done.wait(&k.exec, WaitRecord::new("a VMA that is being fetched").addr(addr)).await;
-        return fetch.result.borrow().expect("a fetch that is done has a result");
+        fetch
+            .done
+            .wait(
+                &k.exec,
+                WaitRecord::new("a VMA that is being fetched").addr(addr),
+            )
+            .await;
+        return fetch
+            .result
+            .borrow()
+            .expect("a fetch that is done has a result");
     }
     let fetch = Rc::new(Fetch::default());
     rc.vmas.ongoing.borrow_mut().insert(addr, Rc::clone(&fetch));
@@ -40,16 +53,32 @@ pub async fn vma_server_fetch_vma(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAdd
     result
 }
 
-async fn ask(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, fetch: &Fetch) -> Result<VmaInfoResponse, Errno> {
-    let (home, home_pid) = (task.popcorn.peer_nid.get().ok_or(Errno::EFAULT)?, task.popcorn.peer_pid.get());
+async fn ask(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    fetch: &Fetch,
+) -> Result<VmaInfoResponse, Errno> {
+    let (home, home_pid) = (
+        task.popcorn.peer_nid.get().ok_or(Errno::EFAULT)?,
+        task.popcorn.peer_pid.get(),
+    );
     let mut request = VmaInfoRequest::new_zeroed();
     request.origin_pid.set(home_pid.0);
     request.remote_pid.set(task.pid.0);
     request.addr.set(addr.0);
     pcn_kmsg_send(k, home, request);
-    fetch.answered.wait(&k.exec, WaitRecord::new("a VMA").addr(addr).whom(home, home_pid)).await;
+    fetch
+        .answered
+        .wait(
+            &k.exec,
+            WaitRecord::new("a VMA").addr(addr).whom(home, home_pid),
+        )
+        .await;
     let envelope = fetch.response.borrow_mut().take().ok_or(Errno::EIO)?;
-    let response = parse::<VmaInfoResponse>(k, &envelope).cloned().ok_or(Errno::EIO)?;
+    let response = parse::<VmaInfoResponse>(k, &envelope)
+        .cloned()
+        .ok_or(Errno::EIO)?;
     match response.result.get() {
         0 => Ok(response),
         error => Err(Errno::from_raw(-error).unwrap_or(Errno::EIO)),
@@ -60,7 +89,10 @@ async fn ask(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, fetch: &Fetch) -> 
 async fn map_vma(k: &Rc<Kernel>, mm: &Rc<Mm>, response: &VmaInfoResponse) -> Result<(), Errno> {
     let file = match response.vm_file_path.as_str() {
         Ok("") => None,
-        Ok(path) => Some(VmaFile { path: path.into(), file: k.root.open(path, k.isa()).map_err(|_| Errno::EIO)? }),
+        Ok(path) => Some(VmaFile {
+            path: path.into(),
+            file: k.root.open(path, k.isa()).map_err(|_| Errno::EIO)?,
+        }),
         Err(_) => return Err(Errno::EIO),
     };
     let area = Vma {
@@ -86,12 +118,19 @@ pub(super) fn map_difference(k: &Rc<Kernel>, mm: &Rc<Mm>, area: &Vma) {
 
 /// `handle_vma_info_response`: matched to its asker by process and address.
 pub fn handle_vma_info_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(response) = parse::<VmaInfoResponse>(k, &envelope) else { return };
-    let (pid, addr) = (Pid(response.remote_pid.get()), VirtAddr(response.addr.get()));
+    let Some(response) = parse::<VmaInfoResponse>(k, &envelope) else {
+        return;
+    };
+    let (pid, addr) = (
+        Pid(response.remote_pid.get()),
+        VirtAddr(response.addr.get()),
+    );
     let rc = k.find_task(pid).and_then(|task| task.remote());
     let fetch = rc.and_then(|rc| rc.vmas.ongoing.borrow().get(&addr).cloned());
     let Some(fetch) = fetch else {
-        return k.log(&format!("a VMA for task {pid} at {addr} came, but nobody waits for it"));
+        return k.log(&format!(
+            "a VMA for task {pid} at {addr} came, but nobody waits for it"
+        ));
     };
     *fetch.response.borrow_mut() = Some(envelope);
     fetch.answered.complete(&k.exec);

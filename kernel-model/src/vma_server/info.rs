@@ -16,7 +16,9 @@ use crate::task::Task;
 
 /// `process_vma_info_request`, in the shadow's context.
 pub async fn process_vma_info_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
-    let Some(request) = parse::<VmaInfoRequest>(k, &envelope) else { return };
+    let Some(request) = parse::<VmaInfoRequest>(k, &envelope) else {
+        return;
+    };
     let mm = task.mm();
     let addr = VirtAddr(request.addr.get());
     let found = find(k, &mm, addr).await;
@@ -30,7 +32,8 @@ pub async fn process_vma_info_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope:
             response.vm_flags.set(vma.flags.bits());
             response.vm_pgoff.set(vma.pgoff);
             if let Some(file) = &vma.file {
-                response.vm_file_path = PathField::new(&file.path).expect("a path that was opened fits into a message");
+                response.vm_file_path =
+                    PathField::new(&file.path).expect("a path that was opened fits into a message");
             }
         }
         None => response.result.set(-Errno::ENOENT.raw()),
@@ -62,5 +65,7 @@ async fn find(k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) -> Option<Vma> {
 
 /// Whose mailbox a VMA_INFO_REQUEST goes to.
 pub fn pid_of_info_request(envelope: &Envelope) -> Option<Pid> {
-    VmaInfoRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    VmaInfoRequest::parse(&envelope.bytes)
+        .ok()
+        .map(|m| Pid(m.origin_pid.get()))
 }

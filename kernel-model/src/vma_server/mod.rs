@@ -22,8 +22,9 @@ use crate::exec::Completion;
 pub use fetch::{handle_vma_info_response, vma_server_fetch_vma};
 pub use info::{pid_of_info_request, process_vma_info_request};
 pub use operations::{
-    handle_vma_op_response, vma_server_brk_remote, vma_server_madvise_remote, vma_server_mmap_remote, vma_server_mprotect_remote,
-    vma_server_mremap_remote, vma_server_munmap_remote,
+    handle_vma_op_response, vma_server_brk_remote, vma_server_madvise_remote,
+    vma_server_mmap_remote, vma_server_mprotect_remote, vma_server_mremap_remote,
+    vma_server_munmap_remote,
 };
 pub use origin::{pid_of_op_request, process_vma_op_request, vma_server_munmap_origin};
 

@@ -15,7 +15,11 @@ use crate::mm::{MmapRequest, area_of};
 use crate::task::Task;
 
 /// mmap: home chooses the place, then the holes there are filled here. Returns the address.
-pub async fn vma_server_mmap_remote(k: &Rc<Kernel>, task: &Rc<Task>, request: &MmapRequest) -> Result<VirtAddr, Errno> {
+pub async fn vma_server_mmap_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    request: &MmapRequest,
+) -> Result<VirtAddr, Errno> {
     let mut message = operation(VmaOp::Mmap, request.addr, request.len);
     message.prot.set(request.prot.bits().into());
     message.flags.set(request.flags.bits().into());
@@ -32,32 +36,60 @@ pub async fn vma_server_mmap_remote(k: &Rc<Kernel>, task: &Rc<Task>, request: &M
 }
 
 /// munmap: after this node's own.
-pub async fn vma_server_munmap_remote(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, len: u64) -> Result<(), Errno> {
-    delegate(k, task, operation(VmaOp::Munmap, addr, len)).await.map(|_| ())
+pub async fn vma_server_munmap_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    len: u64,
+) -> Result<(), Errno> {
+    delegate(k, task, operation(VmaOp::Munmap, addr, len))
+        .await
+        .map(|_| ())
 }
 
 /// mprotect: before this node's own.
-pub async fn vma_server_mprotect_remote(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, len: u64, prot: u64) -> Result<(), Errno> {
+pub async fn vma_server_mprotect_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    len: u64,
+    prot: u64,
+) -> Result<(), Errno> {
     let mut message = operation(VmaOp::Mprotect, addr, len);
     message.prot.set(prot);
     delegate(k, task, message).await.map(|_| ())
 }
 
 /// madvise: after this node's own.
-pub async fn vma_server_madvise_remote(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, len: u64, behavior: u64) -> Result<(), Errno> {
+pub async fn vma_server_madvise_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    len: u64,
+    behavior: u64,
+) -> Result<(), Errno> {
     let mut message = operation(VmaOp::Madvise, addr, len);
     message.prot.set(behavior);
     delegate(k, task, message).await.map(|_| ())
 }
 
 /// brk: after this node's own. Returns home's break.
-pub async fn vma_server_brk_remote(k: &Rc<Kernel>, task: &Rc<Task>, brk: VirtAddr) -> Result<VirtAddr, Errno> {
-    delegate(k, task, operation(VmaOp::Brk, brk, 0)).await.map(VirtAddr)
+pub async fn vma_server_brk_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    brk: VirtAddr,
+) -> Result<VirtAddr, Errno> {
+    delegate(k, task, operation(VmaOp::Brk, brk, 0))
+        .await
+        .map(VirtAddr)
 }
 
 /// mremap: K52 warns, answers -EINVAL, and lets the guest remap on its own. Here the call fails.
 pub fn vma_server_mremap_remote(k: &Rc<Kernel>, task: &Rc<Task>) -> Result<VirtAddr, Errno> {
-    k.log(&format!("task {} calls mremap on a remote node, which Popcorn does not support", task.pid));
+    k.log(&format!(
+        "task {} calls mremap on a remote node, which Popcorn does not support",
+        task.pid
+    ));
     Err(Errno::EINVAL)
 }
 
@@ -70,20 +102,35 @@ fn operation(op: VmaOp, addr: VirtAddr, len: u64) -> VmaOpRequest {
 }
 
 /// `__delegate_vma_op`: sends the operation home and waits. Returns the address in the response.
-async fn delegate(k: &Rc<Kernel>, task: &Rc<Task>, mut message: VmaOpRequest) -> Result<u64, Errno> {
-    let (home, home_pid) = (task.popcorn.peer_nid.get().ok_or(Errno::EFAULT)?, task.popcorn.peer_pid.get());
+async fn delegate(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    mut message: VmaOpRequest,
+) -> Result<u64, Errno> {
+    let (home, home_pid) = (
+        task.popcorn.peer_nid.get().ok_or(Errno::EFAULT)?,
+        task.popcorn.peer_pid.get(),
+    );
     let station = WaitStation::get(k, task.pid, Replies(1));
     message.origin_pid.set(home_pid.0);
     message.remote_pid.set(task.pid.0);
     message.remote_ws.set(station.id().as_i32());
     pcn_kmsg_send(k, home, message);
-    let reply = station.wait(k, WaitRecord::new("a delegated VMA operation").whom(home, home_pid)).await.ok_or(Errno::EIO)?;
+    let reply = station
+        .wait(
+            k,
+            WaitRecord::new("a delegated VMA operation").whom(home, home_pid),
+        )
+        .await
+        .ok_or(Errno::EIO)?;
     let reply = parse::<VmaOpResponse>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(reply.ret.get() as u64).map(|_| reply.addr.get())
 }
 
 /// `handle_vma_op_response`.
 pub fn handle_vma_op_response(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(station) = parse::<VmaOpResponse>(k, &envelope).map(|m| m.remote_ws.get()) else { return };
+    let Some(station) = parse::<VmaOpResponse>(k, &envelope).map(|m| m.remote_ws.get()) else {
+        return;
+    };
     WaitStation::complete(k, station, Some(envelope));
 }

@@ -21,8 +21,12 @@ const MADV_RELEASE: u64 = 20;
 
 /// `process_vma_op_request`, in the context of the shadow (at home) or of the worker (at a guest).
 pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
-    let Some(request) = parse::<VmaOpRequest>(k, &envelope) else { return };
-    let op = VmaOp::ALL.into_iter().find(|op| op.number() == request.operation.get());
+    let Some(request) = parse::<VmaOpRequest>(k, &envelope) else {
+        return;
+    };
+    let op = VmaOp::ALL
+        .into_iter()
+        .find(|op| op.number() == request.operation.get());
     let result = match op {
         Some(op) if task.popcorn.at_remote.get() => process_at_remote(k, task, op, request).await,
         Some(op) => process_at_origin(k, task, envelope.from, op, request).await,
@@ -34,15 +38,25 @@ pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: E
     response.remote_ws.set(request.remote_ws.get());
     response.operation.set(request.operation.get());
     response.ret.set(Errno::encode(result.map(|_| 0)) as i64);
-    response.addr.set(result.map_or(request.addr.get(), |addr| addr.0));
+    response
+        .addr
+        .set(result.map_or(request.addr.get(), |addr| addr.0));
     response.len.set(request.len.get());
     pcn_kmsg_send(k, envelope.from, response);
 }
 
 /// The guest's worker does munmap only; anything else is EPERM, as in K52.
-async fn process_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, op: VmaOp, request: &VmaOpRequest) -> Result<VirtAddr, Errno> {
+async fn process_at_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    op: VmaOp,
+    request: &VmaOpRequest,
+) -> Result<VirtAddr, Errno> {
     if op != VmaOp::Munmap {
-        k.log(&format!("home asks the worker {} for a VMA operation that is not munmap", task.pid));
+        k.log(&format!(
+            "home asks the worker {} for a VMA operation that is not munmap",
+            task.pid
+        ));
         return Err(Errno::EPERM);
     }
     let (mm, addr) = (task.mm(), VirtAddr(request.addr.get()));
@@ -51,7 +65,13 @@ async fn process_at_remote(k: &Rc<Kernel>, task: &Rc<Task>, op: VmaOp, request: 
     Ok(addr)
 }
 
-async fn process_at_origin(k: &Rc<Kernel>, task: &Rc<Task>, from: Nid, op: VmaOp, request: &VmaOpRequest) -> Result<VirtAddr, Errno> {
+async fn process_at_origin(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    from: Nid,
+    op: VmaOp,
+    request: &VmaOpRequest,
+) -> Result<VirtAddr, Errno> {
     let (mm, addr, len) = (task.mm(), VirtAddr(request.addr.get()), request.len.get());
     if op == VmaOp::Munmap {
         vma_server_munmap_origin(k, task, addr, len, from).await;
@@ -60,22 +80,42 @@ async fn process_at_origin(k: &Rc<Kernel>, task: &Rc<Task>, from: Nid, op: VmaOp
     match op {
         VmaOp::Mmap => mm::do_mmap(k, &mm, &mmap_request(k, request)?),
         VmaOp::Munmap => mm::do_munmap(k, &mm, addr, len).map(|()| addr),
-        VmaOp::Mprotect => mm::do_mprotect(k, &mm, addr, len, Prot::from_bits_truncate(low_word(request.prot.get())?)).map(|()| addr),
+        VmaOp::Mprotect => mm::do_mprotect(
+            k,
+            &mm,
+            addr,
+            len,
+            Prot::from_bits_truncate(low_word(request.prot.get())?),
+        )
+        .map(|()| addr),
         VmaOp::Madvise if request.prot.get() == MADV_RELEASE => {
             page_server::release_pages(&mm, addr, len, from);
             Ok(addr)
         }
-        VmaOp::Madvise => mm::do_madvise(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr),
+        VmaOp::Madvise => {
+            mm::do_madvise(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr)
+        }
         VmaOp::Brk => mm::do_brk(k, &mm, addr),
         VmaOp::Nop | VmaOp::Mremap => Err(Errno::EINVAL),
     }
 }
 
 /// `vma_server_munmap_origin`: tells every node that has the process, but `except` and this one, one after the other, waiting for each.
-pub async fn vma_server_munmap_origin(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr, len: u64, except: Nid) {
+pub async fn vma_server_munmap_origin(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    len: u64,
+    except: Nid,
+) {
     let Some(rc) = task.mm().remote() else { return };
     for nid in Nid::all().filter(|nid| *nid != except && *nid != k.nid()) {
-        let Some(worker) = rc.remote_tgid(nid).filter(|_| k.nodes.borrow().get_popcorn_node_online(nid)) else { continue };
+        let Some(worker) = rc
+            .remote_tgid(nid)
+            .filter(|_| k.nodes.borrow().get_popcorn_node_online(nid))
+        else {
+            continue;
+        };
         let station = WaitStation::get(k, task.pid, Replies(1));
         let mut request = VmaOpRequest::new_zeroed();
         request.origin_pid.set(worker.0);
@@ -85,14 +125,24 @@ pub async fn vma_server_munmap_origin(k: &Rc<Kernel>, task: &Rc<Task>, addr: Vir
         request.addr.set(addr.0);
         request.len.set(len);
         pcn_kmsg_send(k, nid, request);
-        station.wait(k, WaitRecord::new("a munmap on another node").addr(addr).whom(nid, worker)).await;
+        station
+            .wait(
+                k,
+                WaitRecord::new("a munmap on another node")
+                    .addr(addr)
+                    .whom(nid, worker),
+            )
+            .await;
     }
 }
 
 fn mmap_request(k: &Rc<Kernel>, request: &VmaOpRequest) -> Result<MmapRequest, Errno> {
     let file = match request.path.as_str().map_err(|_| Errno::EINVAL)? {
         "" => None,
-        path => Some(VmaFile { path: path.into(), file: k.root.open(path, k.isa())? }),
+        path => Some(VmaFile {
+            path: path.into(),
+            file: k.root.open(path, k.isa())?,
+        }),
     };
     Ok(MmapRequest {
         addr: VirtAddr(request.addr.get()),
@@ -110,5 +160,7 @@ fn low_word(value: u64) -> Result<u32, Errno> {
 
 /// Whose work a VMA_OP_REQUEST is: the shadow's at home, the worker's at a guest.
 pub fn pid_of_op_request(envelope: &Envelope) -> Option<Pid> {
-    VmaOpRequest::parse(&envelope.bytes).ok().map(|m| Pid(m.origin_pid.get()))
+    VmaOpRequest::parse(&envelope.bytes)
+        .ok()
+        .map(|m| Pid(m.origin_pid.get()))
 }

@@ -9,7 +9,9 @@ use kernel_model::Access;
 use kernel_model::mm::MmLayout;
 use msglayer::MessageType;
 
-use crate::support::script::{CODE, DATA, DATA_END, Imm, RODATA, Ret, Sp, V, exit_group, register, set_register};
+use crate::support::script::{
+    CODE, DATA, DATA_END, Imm, RODATA, Ret, Sp, V, exit_group, register, set_register,
+};
 use crate::support::wire::{self, Bytes, Field, I32, Path, U64, Zeroes};
 use crate::support::{Cluster, Op, Setup, What, image};
 
@@ -28,7 +30,10 @@ fn script() -> Vec<Op> {
     vec![
         Op::Set(0, Imm(0x1234)),
         Op::Store(Sp(-8), Imm(77)),
-        Op::Migrate { to: Imm(1), layout: Imm(1) },
+        Op::Migrate {
+            to: Imm(1),
+            layout: Imm(1),
+        },
         Op::Expect(Ret, Imm(0)),
         Op::Load(1, Sp(-8)),
         Op::Expect(V(1, 0), Imm(77)),
@@ -54,19 +59,54 @@ fn expected(isas: [Isa; 2], layout: &MmLayout, stack: &[u8]) -> Vec<Vec<u8>> {
     let (load_stack, store_stack, load_data) = (CODE + 4 * 4, CODE + 4 * 6, CODE + 4 * 7);
 
     let info_request = |addr: u64| wire::message(1, 7, &[I32(HOME), I32(GUEST), U64(addr)]);
-    let info_response = |addr: u64, start: u64, end: u64, flags: u64, pgoff: u64, path: &'static str| {
-        let fields = [I32(GUEST), I32(0), U64(addr), U64(start), U64(end), U64(flags), U64(pgoff), Path(path)];
-        wire::message(0, 8, &fields)
-    };
+    let info_response =
+        |addr: u64, start: u64, end: u64, flags: u64, pgoff: u64, path: &'static str| {
+            let fields = [
+                I32(GUEST),
+                I32(0),
+                U64(addr),
+                U64(start),
+                U64(end),
+                U64(flags),
+                U64(pgoff),
+                Path(path),
+            ];
+            wire::message(0, 8, &fields)
+        };
     let page_request = |addr: u64, flags: u64, pc: u64| {
-        let fields: [Field<'_>; 8] =
-            [I32(GUEST), I32(0), I32(HOME), U64(addr), U64(flags), U64(pc), U64(0), I32(0)];
+        let fields: [Field<'_>; 8] = [
+            I32(GUEST),
+            I32(0),
+            I32(HOME),
+            U64(addr),
+            U64(flags),
+            U64(pc),
+            U64(0),
+            I32(0),
+        ];
         wire::message(1, 11, &fields)
     };
     let page = |addr: u64, bytes: &[u8]| {
-        wire::message(0, 12, &[I32(HOME), I32(GUEST), I32(0), U64(addr), I32(0), Bytes(bytes)])
+        wire::message(
+            0,
+            12,
+            &[
+                I32(HOME),
+                I32(GUEST),
+                I32(0),
+                U64(addr),
+                I32(0),
+                Bytes(bytes),
+            ],
+        )
     };
-    let grant = |addr: u64| wire::message(0, 13, &[I32(HOME), I32(GUEST), I32(0), U64(addr), I32(0x4000)]);
+    let grant = |addr: u64| {
+        wire::message(
+            0,
+            13,
+            &[I32(HOME), I32(GUEST), I32(0), U64(addr), I32(0x4000)],
+        )
+    };
 
     let migrate = [
         I32(HOME),
@@ -101,7 +141,14 @@ fn expected(isas: [Isa; 2], layout: &MmLayout, stack: &[u8]) -> Vec<Vec<u8>> {
         info_request(CODE),
         info_response(CODE, CODE, CODE + 0x1000, text, 1, "/prog"),
         info_request(STACK_PAGE),
-        info_response(STACK_PAGE, STACK_START, TASK_SIZE, stack_flags, STACK_START >> 12, ""),
+        info_response(
+            STACK_PAGE,
+            STACK_START,
+            TASK_SIZE,
+            stack_flags,
+            STACK_START >> 12,
+            "",
+        ),
         page_request(STACK_PAGE, 0x54, load_stack),
         page(STACK_PAGE, stack),
         page_request(STACK_PAGE, 0x55, store_stack),
@@ -119,7 +166,11 @@ fn stack_at_home(cluster: &Cluster) -> Vec<u8> {
     let home = &cluster.kernels[0];
     let tasks = home.tasks.borrow();
     let mm = tasks.values().next().expect("the process has started").mm();
-    let pte = mm.page_table.borrow().get(VirtAddr(STACK_PAGE)).expect("the start stack is there");
+    let pte = mm
+        .page_table
+        .borrow()
+        .get(VirtAddr(STACK_PAGE))
+        .expect("the start stack is there");
     let mut bytes = vec![0; 4096];
     home.read_frame(pte.pfn, 0, &mut bytes);
     bytes
@@ -127,9 +178,21 @@ fn stack_at_home(cluster: &Cluster) -> Vec<u8> {
 
 #[test]
 fn the_opening_is_popcorns_byte_for_byte() {
-    for isas in [[Isa::X86_64, Isa::Aarch64], [Isa::Aarch64, Isa::X86_64], [Isa::X86_64, Isa::X86_64]] {
+    for isas in [
+        [Isa::X86_64, Isa::Aarch64],
+        [Isa::Aarch64, Isa::X86_64],
+        [Isa::X86_64, Isa::X86_64],
+    ] {
         let cluster = Setup::new(&isas).start(script());
-        let layout = cluster.kernels[0].tasks.borrow().values().next().expect("it has started").mm().layout.get();
+        let layout = cluster.kernels[0]
+            .tasks
+            .borrow()
+            .values()
+            .next()
+            .expect("it has started")
+            .mm()
+            .layout
+            .get();
         // What the thread does to its start stack before it leaves: a word, and the register set.
         let mut stack = stack_at_home(&cluster);
         let outcome = cluster.run();
@@ -138,7 +201,9 @@ fn the_opening_is_popcorns_byte_for_byte() {
         let offset = (sp - STACK_PAGE) as usize;
         stack[offset - 8..offset].copy_from_slice(&77_u64.to_le_bytes());
         let sent = cluster.recorder.pick(|from, what| match what {
-            What::Send { kind, bytes, .. } if *kind != MessageType::NodeInfo => Some((from, *kind, bytes.clone())),
+            What::Send { kind, bytes, .. } if *kind != MessageType::NodeInfo => {
+                Some((from, *kind, bytes.clone()))
+            }
             _ => None,
         });
         let set = &sent[0].2[638 + 48..];
@@ -157,8 +222,23 @@ fn the_opening_is_popcorns_byte_for_byte() {
             );
         }
         // Sizes on the wire of the kernel's table.
-        let sizes: Vec<_> = sent.iter().take(expected.len()).map(|(_, kind, bytes)| (*kind as u8, bytes.len())).collect();
-        let table = [(2, 1470), (4, 22), (7, 26), (8, 570), (7, 26), (8, 570), (11, 58), (12, 4130), (11, 58), (13, 34)];
+        let sizes: Vec<_> = sent
+            .iter()
+            .take(expected.len())
+            .map(|(_, kind, bytes)| (*kind as u8, bytes.len()))
+            .collect();
+        let table = [
+            (2, 1470),
+            (4, 22),
+            (7, 26),
+            (8, 570),
+            (7, 26),
+            (8, 570),
+            (11, 58),
+            (12, 4130),
+            (11, 58),
+            (13, 34),
+        ];
         assert_eq!(sizes[..table.len()], table);
     }
 }
@@ -168,7 +248,11 @@ fn node_info_says_number_and_architecture() {
     for (isa, code) in [(Isa::X86_64, 1), (Isa::Aarch64, 0)] {
         let cluster = Setup::new(&[isa, Isa::Aarch64]).start(vec![exit_group(0)]);
         let bytes = cluster.recorder.pick(|from, what| match what {
-            What::Send { kind: MessageType::NodeInfo, bytes, .. } if from.index() == 0 => Some(bytes.clone()),
+            What::Send {
+                kind: MessageType::NodeInfo,
+                bytes,
+                ..
+            } if from.index() == 0 => Some(bytes.clone()),
             _ => None,
         });
         assert_eq!(bytes, [wire::message(0, 0, &[I32(0), I32(-1), I32(code)])]);
@@ -179,20 +263,45 @@ fn node_info_says_number_and_architecture() {
 #[test]
 fn text_and_read_only_data_come_from_the_nodes_own_binary() {
     for isas in [[Isa::X86_64, Isa::Aarch64], [Isa::Aarch64, Isa::X86_64]] {
-        let mut script = vec![Op::Load(0, Imm(CODE)), Op::Tell("text", V(0, 0)), Op::Load(0, Imm(RODATA)), Op::Tell("rodata", V(0, 0))];
+        let mut script = vec![
+            Op::Load(0, Imm(CODE)),
+            Op::Tell("text", V(0, 0)),
+            Op::Load(0, Imm(RODATA)),
+            Op::Tell("rodata", V(0, 0)),
+        ];
         script.extend(crate::support::script::migrate(1));
-        script.extend([Op::Load(0, Imm(CODE)), Op::Tell("text", V(0, 0)), Op::Load(0, Imm(RODATA)), Op::Tell("rodata", V(0, 0))]);
+        script.extend([
+            Op::Load(0, Imm(CODE)),
+            Op::Tell("text", V(0, 0)),
+            Op::Load(0, Imm(RODATA)),
+            Op::Tell("rodata", V(0, 0)),
+        ]);
         script.push(exit_group(0));
         let cluster = Setup::new(&isas).run_clean(script);
         let own = [(0, image::marker(isas[0])), (1, image::marker(isas[1]))];
         assert_eq!(cluster.recorder.told("text"), own);
         assert_eq!(cluster.recorder.told("rodata"), own);
-        let asked = cluster.recorder.messages::<msglayer::messages::RemotePageRequest>();
-        assert!(asked.iter().all(|(_, _, request)| !(CODE..DATA).contains(&request.addr.get())), "text never travels");
+        let asked = cluster
+            .recorder
+            .messages::<msglayer::messages::RemotePageRequest>();
+        assert!(
+            asked
+                .iter()
+                .all(|(_, _, request)| !(CODE..DATA).contains(&request.addr.get())),
+            "text never travels"
+        );
         let fetched = cluster.recorder.pick(|nid, what| match what {
-            What::Fault { addr, access: Access::Fetch, result: 0 } if nid.index() == 1 => Some(*addr),
+            What::Fault {
+                addr,
+                access: Access::Fetch,
+                result: 0,
+            } if nid.index() == 1 => Some(*addr),
             _ => None,
         });
-        assert_eq!(fetched.len(), 1, "one exec fault, handled locally: {fetched:?}");
+        assert_eq!(
+            fetched.len(),
+            1,
+            "one exec fault, handled locally: {fetched:?}"
+        );
     }
 }

@@ -10,7 +10,10 @@ use crate::support::{Op, Outcome, Setup, What};
 
 /// popcorn_migrate with a register set of this node, or at a bad address.
 fn migrate_to(nid: i32) -> Op {
-    Op::Migrate { to: Imm(nid as u64), layout: Imm(u64::MAX) }
+    Op::Migrate {
+        to: Imm(nid as u64),
+        layout: Imm(u64::MAX),
+    }
 }
 
 fn bad_uregs(nid: i32) -> Op {
@@ -18,7 +21,10 @@ fn bad_uregs(nid: i32) -> Op {
 }
 
 fn propose(nid: i32) -> [Op; 2] {
-    [Op::Popcorn(PopcornCall::ProposeMigration, vec![Imm(0), Imm(nid as u64)]), Op::Expect(Ret, Imm(0))]
+    [
+        Op::Popcorn(PopcornCall::ProposeMigration, vec![Imm(0), Imm(nid as u64)]),
+        Op::Expect(Ret, Imm(0)),
+    ]
 }
 
 #[test]
@@ -51,16 +57,28 @@ fn refusals_in_the_originals_order() {
             let mut script = Vec::new();
             script.extend(proposed.into_iter().flat_map(propose));
             script.extend([attempt.clone(), Op::ExpectErr(errno), exit_group(0)]);
-            let cluster = Setup::mixed(2).with(|s| s.profile = profile).run_clean(script);
-            let left = cluster.recorder.pick(|_, what| matches!(what, What::MigrateOut { .. }).then_some(()));
-            assert!(left.is_empty(), "{attempt:?} with a proposal of {proposed:?} is an error, but the thread left");
+            let cluster = Setup::mixed(2)
+                .with(|s| s.profile = profile)
+                .run_clean(script);
+            let left = cluster
+                .recorder
+                .pick(|_, what| matches!(what, What::MigrateOut { .. }).then_some(()));
+            assert!(
+                left.is_empty(),
+                "{attempt:?} with a proposal of {proposed:?} is an error, but the thread left"
+            );
         }
     }
 }
 
 #[test]
 fn proposals_are_checked_and_used_up() {
-    let call = |tid: u64, nid: i32| Op::Popcorn(PopcornCall::ProposeMigration, vec![Imm(tid), Imm(nid as u64)]);
+    let call = |tid: u64, nid: i32| {
+        Op::Popcorn(
+            PopcornCall::ProposeMigration,
+            vec![Imm(tid), Imm(nid as u64)],
+        )
+    };
     let mut script = vec![
         call(0, 32),
         Op::ExpectErr(Errno::EINVAL),
@@ -75,7 +93,13 @@ fn proposals_are_checked_and_used_up() {
         Op::ExpectErr(Errno::EAGAIN),
     ];
     script.extend(propose(1));
-    script.extend([Op::Migrate { to: Imm(u64::MAX), layout: Imm(1) }, Op::Expect(Ret, Imm(0))]);
+    script.extend([
+        Op::Migrate {
+            to: Imm(u64::MAX),
+            layout: Imm(1),
+        },
+        Op::Expect(Ret, Imm(0)),
+    ]);
     // At the guest there is no proposal, and none is left at home.
     script.extend([migrate_to(-1), Op::ExpectErr(Errno::EINVAL)]);
     script.extend(migrate(0));
@@ -116,18 +140,38 @@ fn a_node_whose_architecture_is_unknown() {
     setup(Profile::Kettle).run_clean(script.clone());
     let (outcome, _) = setup(Profile::K52).run(script);
     let why = "the register set size of node 1 is asked for before its architecture is known";
-    assert_eq!(outcome, Outcome::Halted(Nid::new(0).unwrap(), Halt::WouldBug(why.to_owned())));
-    assert_eq!(Halt::WouldBug(why.to_owned()).to_string(), format!("would BUG: {why}"));
+    assert_eq!(
+        outcome,
+        Outcome::Halted(Nid::new(0).unwrap(), Halt::WouldBug(why.to_owned()))
+    );
+    assert_eq!(
+        Halt::WouldBug(why.to_owned()).to_string(),
+        format!("would BUG: {why}")
+    );
 }
 
 #[test]
 fn a_destination_without_the_programs_binary() {
-    let setup = Setup::new(&[Isa::X86_64, Isa::Aarch64, Isa::X86_64]).with(|s| s.built_for = vec![Isa::X86_64]);
+    let setup = Setup::new(&[Isa::X86_64, Isa::Aarch64, Isa::X86_64])
+        .with(|s| s.built_for = vec![Isa::X86_64]);
     // The thread goes on at home, and can still go where the program was built for.
-    let mut script = vec![Op::Migrate { to: Imm(1), layout: Imm(1) }, Op::ExpectErr(Errno::ENOENT)];
+    let mut script = vec![
+        Op::Migrate {
+            to: Imm(1),
+            layout: Imm(1),
+        },
+        Op::ExpectErr(Errno::ENOENT),
+    ];
     script.extend(migrate(2));
     script.extend(migrate(0));
-    script.extend([Op::Migrate { to: Imm(1), layout: Imm(1) }, Op::ExpectErr(Errno::ENOENT), exit_group(0)]);
+    script.extend([
+        Op::Migrate {
+            to: Imm(1),
+            layout: Imm(1),
+        },
+        Op::ExpectErr(Errno::ENOENT),
+        exit_group(0),
+    ]);
     let cluster = setup.run_clean(script.clone());
     let refused = cluster.recorder.pick(|nid, what| match what {
         What::Refused(why) => Some((nid.index(), why.clone())),
@@ -137,7 +181,13 @@ fn a_destination_without_the_programs_binary() {
     assert_eq!(refused, [(1, why.to_owned()), (1, why.to_owned())]);
 
     let (outcome, _) = setup.with(|s| s.profile = Profile::K52).run(script);
-    assert_eq!(outcome, Outcome::Halted(Nid::new(1).unwrap(), Halt::WouldBug(format!("cannot open executable: {why}"))));
+    assert_eq!(
+        outcome,
+        Outcome::Halted(
+            Nid::new(1).unwrap(),
+            Halt::WouldBug(format!("cannot open executable: {why}"))
+        )
+    );
 }
 
 #[test]
@@ -151,9 +201,18 @@ fn from_one_guest_to_another() {
         What::MigrateIn { from, back, .. } => Some((from.index(), nid.index(), *back)),
         _ => None,
     });
-    assert_eq!(hops, [(0, 1, false), (0, 2, false)], "through home, without running there");
+    assert_eq!(
+        hops,
+        [(0, 1, false), (0, 2, false)],
+        "through home, without running there"
+    );
 
-    let (outcome, _) = Setup::mixed(3).with(|s| s.profile = Profile::K52).run(script);
+    let (outcome, _) = Setup::mixed(3)
+        .with(|s| s.profile = Profile::K52)
+        .run(script);
     let why = "task 2001 goes from one guest to another, node 2, without coming home";
-    assert_eq!(outcome, Outcome::Halted(Nid::new(1).unwrap(), Halt::WouldBug(why.to_owned())));
+    assert_eq!(
+        outcome,
+        Outcome::Halted(Nid::new(1).unwrap(), Halt::WouldBug(why.to_owned()))
+    );
 }

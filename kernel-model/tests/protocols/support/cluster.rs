@@ -90,7 +90,15 @@ impl Setup {
 
     /// As many nodes of alternating ISAs, x86_64 first.
     pub fn mixed(nodes: usize) -> Self {
-        let isas: Vec<_> = (0..nodes).map(|n| if n % 2 == 0 { Isa::X86_64 } else { Isa::Aarch64 }).collect();
+        let isas: Vec<_> = (0..nodes)
+            .map(|n| {
+                if n % 2 == 0 {
+                    Isa::X86_64
+                } else {
+                    Isa::Aarch64
+                }
+            })
+            .collect();
         Self::new(&isas)
     }
 
@@ -139,15 +147,22 @@ impl Setup {
         };
         let kernels: Vec<_> = nids.iter().map(boot).collect();
         let latency = kernels[0].config.link.latency;
-        let mut cluster =
-            Cluster { kernels, recorder, horizon: self.horizon, latency, actions: Cell::new(self.max_actions), task: None };
+        let mut cluster = Cluster {
+            kernels,
+            recorder,
+            horizon: self.horizon,
+            latency,
+            actions: Cell::new(self.max_actions),
+            task: None,
+        };
         if self.settle {
             while !cluster.everybody_is_known() {
                 assert!(cluster.turn(), "the nodes never came to know each other");
             }
         }
         let home = &cluster.kernels[0];
-        let task = start_process(home, PATH, &["prog".to_owned()], &[]).expect("the script is a program");
+        let task =
+            start_process(home, PATH, &["prog".to_owned()], &[]).expect("the script is a program");
         user::wake_up_new_task(home, &task);
         cluster.task = Some(task);
         cluster
@@ -163,7 +178,12 @@ impl Setup {
     /// Runs a script that has to exit with 0 and to leave nothing behind on any node.
     pub fn run_clean(&self, script: Vec<Op>) -> Cluster {
         let (outcome, cluster) = self.run(script);
-        assert_eq!(outcome, Outcome::exited(0), "{}", cluster.recorder.logs().join("\n"));
+        assert_eq!(
+            outcome,
+            Outcome::exited(0),
+            "{}",
+            cluster.recorder.logs().join("\n")
+        );
         cluster.assert_clean();
         cluster
     }
@@ -183,7 +203,11 @@ impl Cluster {
     /// Runs until nothing is left to happen.
     pub fn run(&self) -> Outcome {
         while self.turn() {
-            if let Some(halted) = self.kernels.iter().find_map(|k| Some(Outcome::Halted(k.nid(), k.halted()?))) {
+            if let Some(halted) = self
+                .kernels
+                .iter()
+                .find_map(|k| Some(Outcome::Halted(k.nid(), k.halted()?)))
+            {
                 return halted;
             }
         }
@@ -200,9 +224,17 @@ impl Cluster {
             let tasks: Vec<_> = k.tasks.borrow().keys().copied().collect();
             assert!(tasks.is_empty(), "node {nid} still has tasks {tasks:?}");
             for (list, contexts) in k.remote_contexts.iter().enumerate() {
-                assert_eq!(contexts.borrow().len(), 0, "node {nid} still has remote contexts in list {list}");
+                assert_eq!(
+                    contexts.borrow().len(),
+                    0,
+                    "node {nid} still has remote contexts in list {list}"
+                );
             }
-            assert_eq!(k.frames.borrow().used(), 0, "node {nid} still has frames in use");
+            assert_eq!(
+                k.frames.borrow().used(),
+                0,
+                "node {nid} still has frames in use"
+            );
         }
         assert_eq!(self.waits(), "", "somebody still waits");
     }
@@ -212,9 +244,12 @@ impl Cluster {
         let mut text = String::new();
         for k in &self.kernels {
             for thread in k.exec.threads() {
-                let ThreadState::Blocked(record) = &thread.state else { continue };
+                let ThreadState::Blocked(record) = &thread.state else {
+                    continue;
+                };
                 if !record.service || thread.class == ThreadClass::User {
-                    writeln!(text, "node {}: {} {record}", k.nid(), thread.name).expect("strings can be written to");
+                    writeln!(text, "node {}: {} {record}", k.nid(), thread.name)
+                        .expect("strings can be written to");
                 }
             }
         }
@@ -227,13 +262,28 @@ impl Cluster {
         if next.iter().flatten().all(|(_, background)| *background) {
             return false;
         }
-        let times = || next.iter().enumerate().filter_map(|(n, action)| Some((action.as_ref()?.0, n)));
-        let Some((_, turn)) = times().min() else { return false };
-        let horizon = times().filter(|(_, n)| *n != turn).map(|(time, _)| time + self.latency).min();
+        let times = || {
+            next.iter()
+                .enumerate()
+                .filter_map(|(n, action)| Some((action.as_ref()?.0, n)))
+        };
+        let Some((_, turn)) = times().min() else {
+            return false;
+        };
+        let horizon = times()
+            .filter(|(_, n)| *n != turn)
+            .map(|(time, _)| time + self.latency)
+            .min();
         while self.action(turn) {
-            let Some((time, background)) = self.kernels[turn].exec.next_action() else { break };
+            let Some((time, background)) = self.kernels[turn].exec.next_action() else {
+                break;
+            };
             let in_reach = horizon.is_none_or(|horizon: SimTime| time < horizon);
-            if self.horizon == Horizon::Single || background || !in_reach || self.kernels[turn].halted().is_some() {
+            if self.horizon == Horizon::Single
+                || background
+                || !in_reach
+                || self.kernels[turn].halted().is_some()
+            {
                 break;
             }
         }
@@ -244,7 +294,9 @@ impl Cluster {
     fn action(&self, turn: usize) -> bool {
         let kernel = &self.kernels[turn];
         let left = self.actions.get().checked_sub(1);
-        self.actions.set(left.unwrap_or_else(|| panic!("livelock at {}\n{}", kernel.exec.now(), self.waits())));
+        self.actions.set(
+            left.unwrap_or_else(|| panic!("livelock at {}\n{}", kernel.exec.now(), self.waits())),
+        );
         kernel.exec.step();
         if let Err(broken) = invariants::check_cluster(&self.kernels) {
             panic!("invariant broken at {}: {broken}", kernel.exec.now());
@@ -258,7 +310,11 @@ impl Cluster {
     }
 
     fn everybody_is_known(&self) -> bool {
-        let knows = |k: &Rc<Kernel>, peer: &Rc<Kernel>| k.nodes.borrow().get_popcorn_node_arch(peer.nid()).is_some();
-        self.kernels.iter().all(|k| self.kernels.iter().all(|peer| knows(k, peer)))
+        let knows = |k: &Rc<Kernel>, peer: &Rc<Kernel>| {
+            k.nodes.borrow().get_popcorn_node_arch(peer.nid()).is_some()
+        };
+        self.kernels
+            .iter()
+            .all(|k| self.kernels.iter().all(|peer| knows(k, peer)))
     }
 }

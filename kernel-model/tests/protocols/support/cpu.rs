@@ -14,7 +14,9 @@ use kernel_model::{Access, Cpu, CpuExit, Mmu, PhysMemory, RunResult, UserContext
 use msglayer::Nid;
 
 use super::record::{Recorder, What};
-use super::script::{Op, Script, THREAD_FLAGS, Val, register, set_register, set_syscall, transform};
+use super::script::{
+    Op, Script, THREAD_FLAGS, Val, register, set_register, set_syscall, transform,
+};
 
 /// A vCPU of a node.
 pub struct ScriptedCpu {
@@ -35,7 +37,12 @@ pub struct Tlb {
 }
 
 impl Tlb {
-    fn translate(&mut self, mmu: &dyn Mmu, addr: VirtAddr, access: Access) -> Result<PhysAddr, CpuExit> {
+    fn translate(
+        &mut self,
+        mmu: &dyn Mmu,
+        addr: VirtAddr,
+        access: Access,
+    ) -> Result<PhysAddr, CpuExit> {
         if self.asid != Some(mmu.asid()) {
             self.entries.clear();
             self.asid = Some(mmu.asid());
@@ -44,7 +51,9 @@ impl Tlb {
         let pfn = match self.entries.get(&key) {
             Some(pfn) => *pfn,
             None => {
-                let found = mmu.translate(addr, access).ok_or(CpuExit::PageFault { addr, access })?;
+                let found = mmu
+                    .translate(addr, access)
+                    .ok_or(CpuExit::PageFault { addr, access })?;
                 self.entries.insert(key, found.pfn);
                 found.pfn
             }
@@ -119,23 +128,36 @@ impl ScriptedCpu {
             }
             Op::Call(sysno, args) => {
                 let args = six(args.iter().map(|arg| value(*arg)));
-                let number = sysno.number(regs.isa()).unwrap_or_else(|| panic!("{} has no {sysno}", regs.isa()));
+                let number = sysno
+                    .number(regs.isa())
+                    .unwrap_or_else(|| panic!("{} has no {sysno}", regs.isa()));
                 return self.trap(regs, next, number, args);
             }
             Op::Popcorn(call, args) => {
                 let args = six(args.iter().map(|arg| value(*arg)));
-                let number = PopcornAbi::K52.number(*call, regs.isa()).expect("K52 has all four calls");
+                let number = PopcornAbi::K52
+                    .number(*call, regs.isa())
+                    .expect("K52 has all four calls");
                 return self.trap(regs, next, number, args);
             }
             Op::Migrate { to, layout } => {
                 let (to, layout) = (value(*to), value(*layout));
-                let isa = usize::try_from(layout).ok().and_then(|n| self.isas.get(n).copied()).unwrap_or(regs.isa());
+                let isa = usize::try_from(layout)
+                    .ok()
+                    .and_then(|n| self.isas.get(n).copied())
+                    .unwrap_or(regs.isa());
                 let uregs = (regs.sp().0 - 1024) & !15;
                 let set = Regset::capture(&transform(regs, isa, next));
                 for (word, at) in set.as_bytes().chunks_exact(8).zip((uregs..).step_by(8)) {
-                    self.store(mmu, at, u64::from_le_bytes(word.try_into().expect("eight bytes")))?;
+                    self.store(
+                        mmu,
+                        at,
+                        u64::from_le_bytes(word.try_into().expect("eight bytes")),
+                    )?;
                 }
-                let number = PopcornAbi::K52.number(isa::syscall::PopcornCall::Migrate, regs.isa()).expect("K52 has it");
+                let number = PopcornAbi::K52
+                    .number(isa::syscall::PopcornCall::Migrate, regs.isa())
+                    .expect("K52 has it");
                 return self.trap(regs, next, number, [to, uregs, 0, 0, 0, 0]);
             }
             Op::Clone { stack, clear_tid } => {
@@ -147,14 +169,28 @@ impl ScriptedCpu {
                     Isa::Aarch64 => (stack, clear_tid),
                 };
                 let number = Sysno::Clone.number(regs.isa()).expect("both have clone");
-                return self.trap(regs, next, number, [flags.bits(), stack, 0, fourth, fifth, 0]);
+                return self.trap(
+                    regs,
+                    next,
+                    number,
+                    [flags.bits(), stack, 0, fourth, fifth, 0],
+                );
             }
             Op::Expect(a, b) => {
                 let (left, right) = (value(*a), value(*b));
-                assert_eq!(left, right, "node {}: {op:x?} at {pc}: {left:#x} is not {right:#x}\n{regs}", self.nid);
+                assert_eq!(
+                    left, right,
+                    "node {}: {op:x?} at {pc}: {left:#x} is not {right:#x}\n{regs}",
+                    self.nid
+                );
             }
             Op::ExpectErr(errno) => {
-                assert_eq!(Errno::decode(regs.return_value()), Err(*errno), "node {}: {op:?} at {pc}", self.nid);
+                assert_eq!(
+                    Errno::decode(regs.return_value()),
+                    Err(*errno),
+                    "node {}: {op:?} at {pc}",
+                    self.nid
+                );
             }
             Op::Tell(tag, val) => self.recorder.tell(self.nid, What::Told(tag, value(*val))),
         }
@@ -162,7 +198,13 @@ impl ScriptedCpu {
         Ok(())
     }
 
-    fn trap(&self, regs: &mut RegisterFile, next: VirtAddr, number: u64, args: [u64; 6]) -> Result<(), CpuExit> {
+    fn trap(
+        &self,
+        regs: &mut RegisterFile,
+        next: VirtAddr,
+        number: u64,
+        args: [u64; 6],
+    ) -> Result<(), CpuExit> {
         set_syscall(regs, number, args);
         regs.set_pc(next);
         Err(CpuExit::Syscall)
@@ -184,13 +226,24 @@ impl Cpu for ScriptedCpu {
 
     fn run(&mut self, context: &mut UserContext, mmu: &dyn Mmu, budget: u64) -> RunResult {
         context.take_dirty();
-        assert_eq!(context.regs().isa(), self.isa(), "a task of another ISA on node {}", self.nid);
+        assert_eq!(
+            context.regs().isa(),
+            self.isa(),
+            "a task of another ISA on node {}",
+            self.nid
+        );
         for retired in 0..budget {
             if let Err(exit) = self.step(context.saved_mut(), mmu) {
-                return RunResult { exit, retired: retired + u64::from(exit == CpuExit::Syscall) };
+                return RunResult {
+                    exit,
+                    retired: retired + u64::from(exit == CpuExit::Syscall),
+                };
             }
         }
-        RunResult { exit: CpuExit::Budget, retired: budget }
+        RunResult {
+            exit: CpuExit::Budget,
+            retired: budget,
+        }
     }
 
     fn switch_out(&mut self, _: &mut UserContext) {}
@@ -208,7 +261,10 @@ pub struct VecMemory(RefCell<Vec<u8>>);
 impl VecMemory {
     /// Filled with a pattern: nothing may rely on zeroes.
     pub fn new(frames: u64) -> Rc<Self> {
-        Rc::new(Self(RefCell::new(vec![0xaa; (frames * PAGE_SIZE) as usize])))
+        Rc::new(Self(RefCell::new(vec![
+            0xaa;
+            (frames * PAGE_SIZE) as usize
+        ])))
     }
 
     fn range(addr: PhysAddr, len: usize) -> std::ops::Range<usize> {

@@ -32,14 +32,21 @@ pub struct ProgramRoot {
 impl ProgramRoot {
     /// The program for `isas`, with `code_len` bytes of code.
     pub fn new(isas: &BTreeSet<Isa>, code_len: u64) -> Rc<Self> {
-        Rc::new(Self { files: isas.iter().map(|isa| (*isa, Rc::new(Bytes(program(*isa, code_len))))).collect() })
+        Rc::new(Self {
+            files: isas
+                .iter()
+                .map(|isa| (*isa, Rc::new(Bytes(program(*isa, code_len)))))
+                .collect(),
+        })
     }
 }
 
 impl RootFs for ProgramRoot {
     fn open(&self, path: &str, isa: Isa) -> Result<Rc<dyn File>, Errno> {
         let found = self.files.iter().find(|(of, _)| path == PATH && *of == isa);
-        found.map(|(_, file)| Rc::clone(file) as Rc<dyn File>).ok_or(Errno::ENOENT)
+        found
+            .map(|(_, file)| Rc::clone(file) as Rc<dyn File>)
+            .ok_or(Errno::ENOENT)
     }
 }
 
@@ -51,14 +58,21 @@ impl File for Bytes {
     }
 
     fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
-        let rest = self.0.get(usize::try_from(offset).unwrap_or(usize::MAX)..).unwrap_or(&[]);
+        let rest = self
+            .0
+            .get(usize::try_from(offset).unwrap_or(usize::MAX)..)
+            .unwrap_or(&[]);
         let len = rest.len().min(out.len());
         out[..len].copy_from_slice(&rest[..len]);
         len
     }
 
     fn stat(&self) -> Stat {
-        Stat { mode: FileType::Regular.mode_bits() | 0o444, size: self.0.len() as i64, ..Stat::default() }
+        Stat {
+            mode: FileType::Regular.mode_bits() | 0o444,
+            size: self.0.len() as i64,
+            ..Stat::default()
+        }
     }
 }
 
@@ -71,7 +85,11 @@ const READ_WRITE: u32 = 6;
 /// An ELF file: code, a page of read-only data, a page of data with zeroed memory behind it, no executable stack.
 fn program(isa: Isa, code_len: u64) -> Vec<u8> {
     let code_pages = code_len.max(4).next_multiple_of(PAGE_SIZE);
-    let (code, rodata, data) = (PAGE_SIZE, PAGE_SIZE + code_pages, 2 * PAGE_SIZE + code_pages);
+    let (code, rodata, data) = (
+        PAGE_SIZE,
+        PAGE_SIZE + code_pages,
+        2 * PAGE_SIZE + code_pages,
+    );
     // (type, flags, offset, address, bytes in the file, bytes in memory)
     let segments = [
         (PT_LOAD, READ_EXEC, code, CODE, code_pages, code_pages),
@@ -84,13 +102,24 @@ fn program(isa: Isa, code_len: u64) -> Vec<u8> {
     file.extend(1_u32.to_le_bytes());
     file.extend([CODE, 64, 0].map(u64::to_le_bytes).concat());
     file.extend(0_u32.to_le_bytes());
-    file.extend([64_u16, 56, segments.len() as u16, 64, 0, 0].map(u16::to_le_bytes).concat());
+    file.extend(
+        [64_u16, 56, segments.len() as u16, 64, 0, 0]
+            .map(u16::to_le_bytes)
+            .concat(),
+    );
     for (kind, flags, offset, addr, file_len, memory_len) in segments {
         file.extend([kind, flags].map(u32::to_le_bytes).concat());
-        file.extend([offset, addr, addr, file_len, memory_len, PAGE_SIZE].map(u64::to_le_bytes).concat());
+        file.extend(
+            [offset, addr, addr, file_len, memory_len, PAGE_SIZE]
+                .map(u64::to_le_bytes)
+                .concat(),
+        );
     }
     file.resize(PAGE_SIZE as usize, 0);
-    for (word, len) in [(marker(isa), code_pages + PAGE_SIZE), (DATA_WORD, PAGE_SIZE)] {
+    for (word, len) in [
+        (marker(isa), code_pages + PAGE_SIZE),
+        (DATA_WORD, PAGE_SIZE),
+    ] {
         file.extend(word.to_le_bytes().repeat(len as usize / 8));
     }
     file

@@ -3,21 +3,46 @@
 use std::cell::RefCell;
 
 use isa::VirtAddr;
-use kernel_model::event::{Event, EventSink};
 use kernel_model::Access;
+use kernel_model::event::{Event, EventSink};
 use msglayer::{Message, MessageType, Nid, SimTime};
 
 /// An event, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
-    Send { to: Nid, kind: MessageType, bytes: Vec<u8> },
-    MigrateOut { to: Nid, back: bool },
-    MigrateIn { from: Nid, pc: VirtAddr, back: bool },
-    Fault { addr: VirtAddr, access: Access, result: u32 },
-    Granted { addr: VirtAddr, write: bool, data: bool },
-    Revoked { addr: VirtAddr, keeps_read: bool },
+    Send {
+        to: Nid,
+        kind: MessageType,
+        bytes: Vec<u8>,
+    },
+    MigrateOut {
+        to: Nid,
+        back: bool,
+    },
+    MigrateIn {
+        from: Nid,
+        pc: VirtAddr,
+        back: bool,
+    },
+    Fault {
+        addr: VirtAddr,
+        access: Access,
+        result: u32,
+    },
+    Granted {
+        addr: VirtAddr,
+        write: bool,
+        data: bool,
+    },
+    Revoked {
+        addr: VirtAddr,
+        keeps_read: bool,
+    },
     Output(Vec<u8>),
-    Exit { pid: i32, code: i32 },
+    Exit {
+        pid: i32,
+        code: i32,
+    },
     Refused(String),
     Log(String),
     /// A script told something.
@@ -44,7 +69,11 @@ impl Recorder {
     /// Notes what a script tells; it does not know the time, so that it takes that of the event before.
     pub fn tell(&self, nid: Nid, what: What) {
         let mut records = self.records.borrow_mut();
-        let at = records.iter().rev().find(|record| record.nid == nid).map_or(SimTime::ZERO, |record| record.at);
+        let at = records
+            .iter()
+            .rev()
+            .find(|record| record.nid == nid)
+            .map_or(SimTime::ZERO, |record| record.at);
         records.push(Record { at, nid, what });
     }
 
@@ -60,36 +89,50 @@ impl Recorder {
 
     /// The events of one node, in its order.
     pub fn of(&self, nid: Nid) -> Vec<Record> {
-        self.records.borrow().iter().filter(|record| record.nid == nid).cloned().collect()
+        self.records
+            .borrow()
+            .iter()
+            .filter(|record| record.nid == nid)
+            .cloned()
+            .collect()
     }
 
     /// What `pick` makes of the events.
     pub fn pick<T>(&self, pick: impl Fn(Nid, &What) -> Option<T>) -> Vec<T> {
-        self.records.borrow().iter().filter_map(|record| pick(record.nid, &record.what)).collect()
+        self.records
+            .borrow()
+            .iter()
+            .filter_map(|record| pick(record.nid, &record.what))
+            .collect()
     }
 
     /// Messages of a type: from, to and the message.
     pub fn messages<M: Message>(&self) -> Vec<(usize, usize, M)> {
         self.pick(|from, what| match what {
-            What::Send { to, kind, bytes } if *kind == M::TYPE => {
-                Some((from.index(), to.index(), *M::parse(bytes).expect("a message of its type")))
-            }
+            What::Send { to, kind, bytes } if *kind == M::TYPE => Some((
+                from.index(),
+                to.index(),
+                *M::parse(bytes).expect("a message of its type"),
+            )),
             _ => None,
         })
     }
 
     /// How many messages of a type were sent.
     pub fn sent(&self, kind: MessageType) -> usize {
-        self.pick(|_, what| matches!(what, What::Send { kind: k, .. } if *k == kind).then_some(())).len()
+        self.pick(|_, what| matches!(what, What::Send { kind: k, .. } if *k == kind).then_some(()))
+            .len()
     }
 
     /// Types of all messages since the event number `since`, as "from>to TYPE".
     pub fn traffic(&self, since: usize) -> Vec<String> {
         let records = self.records.borrow();
-        let sends = records[since..].iter().filter_map(|record| match &record.what {
-            What::Send { to, kind, .. } => Some(format!("{}>{to} {}", record.nid, kind.name())),
-            _ => None,
-        });
+        let sends = records[since..]
+            .iter()
+            .filter_map(|record| match &record.what {
+                What::Send { to, kind, .. } => Some(format!("{}>{to} {}", record.nid, kind.name())),
+                _ => None,
+            });
         sends.collect()
     }
 
@@ -122,11 +165,26 @@ impl Recorder {
 impl EventSink for Recorder {
     fn record(&self, at: SimTime, nid: Nid, event: &Event<'_>) {
         let what = match *event {
-            Event::Send { to, kind, bytes } => What::Send { to, kind, bytes: bytes.to_vec() },
+            Event::Send { to, kind, bytes } => What::Send {
+                to,
+                kind,
+                bytes: bytes.to_vec(),
+            },
             Event::MigrateOut { to, back, .. } => What::MigrateOut { to, back },
             Event::MigrateIn { from, pc, back, .. } => What::MigrateIn { from, pc, back },
-            Event::PageFault { addr, access, result, .. } => What::Fault { addr, access, result },
-            Event::PageGranted { addr, write, data, .. } => What::Granted { addr, write, data },
+            Event::PageFault {
+                addr,
+                access,
+                result,
+                ..
+            } => What::Fault {
+                addr,
+                access,
+                result,
+            },
+            Event::PageGranted {
+                addr, write, data, ..
+            } => What::Granted { addr, write, data },
             Event::PageRevoked { addr, keeps_read } => What::Revoked { addr, keeps_read },
             Event::Output { bytes, .. } => What::Output(bytes.to_vec()),
             Event::Exit { pid, code } => What::Exit { pid: pid.0, code },

@@ -120,7 +120,9 @@ impl Script {
     /// The operation at an address.
     pub fn at(&self, pc: VirtAddr) -> &Op {
         let index = pc.0.wrapping_sub(CODE) as usize / 4;
-        self.ops.get(index).unwrap_or_else(|| panic!("the script has no operation at {pc}"))
+        self.ops
+            .get(index)
+            .unwrap_or_else(|| panic!("the script has no operation at {pc}"))
     }
 
     /// The address of a mark.
@@ -151,13 +153,25 @@ pub fn exit(status: u64) -> Op {
 
 /// Migrates to a node, and demands that it worked.
 pub fn migrate(nid: u64) -> [Op; 2] {
-    [Op::Migrate { to: Imm(nid), layout: Imm(nid) }, Op::Expect(Ret, Imm(0))]
+    [
+        Op::Migrate {
+            to: Imm(nid),
+            layout: Imm(nid),
+        },
+        Op::Expect(Ret, Imm(0)),
+    ]
 }
 
 /// Waits until 64 bits of memory have a value; register 4 is used up.
 pub fn spin_until(addr: Val, value: u64, mark: &'static str) -> [Op; 5] {
     let out: &'static str = Box::leak(format!("{mark} is over").into_boxed_str());
-    [Op::Mark(mark), Op::Load(4, addr), Op::IfEq(V(4, 0), Imm(value), out), Op::Goto(mark), Op::Mark(out)]
+    [
+        Op::Mark(mark),
+        Op::Load(4, addr),
+        Op::IfEq(V(4, 0), Imm(value), out),
+        Op::Goto(mark),
+        Op::Mark(out),
+    ]
 }
 
 /// What pthread_create passes, less CLONE_DETACHED.
