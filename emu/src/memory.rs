@@ -142,9 +142,9 @@ impl PhysMemory for Arena {
         let start = self.at(addr, out.len());
         let (head, rest) = out.split_at_mut(unaligned_head(addr, out.len()));
         let mut at = 0;
-        // SAFETY: `at` stays below the length that `Arena::at` has checked; the mapping is readable and writable and lives as long
-        // as `self`. All Rust accesses to it are atomic, of mixed sizes but on naturally aligned addresses.
         let byte = |at: usize| {
+            // SAFETY: `at` stays below the length that `Arena::at` has checked; the mapping is readable and writable and lives as long
+            // as `self`. All Rust accesses to it are atomic, of mixed sizes but on naturally aligned addresses.
             unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.load(Ordering::Relaxed)
         };
         for out in head {
@@ -168,8 +168,8 @@ impl PhysMemory for Arena {
         let start = self.at(addr, bytes.len());
         let (head, rest) = bytes.split_at(unaligned_head(addr, bytes.len()));
         let mut at = 0;
-        // SAFETY: as in `read`.
         let put = |at: usize, byte: u8| {
+            // SAFETY: as in `read`.
             unsafe { AtomicU8::from_ptr(start.add(at).as_ptr()) }.store(byte, Ordering::Relaxed)
         };
         for &byte in head {

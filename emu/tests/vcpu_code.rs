@@ -128,7 +128,7 @@ fn a_guest_may_write_its_own_code_in_place_or_through_an_alias() {
     ] {
         for alias in [PLAYGROUND, 0x61_0000] {
             let mut machine = Machine::asm(isa, text);
-            let pfn = machine.map(PLAYGROUND, Rights::RWX);
+            let pfn = machine.map(PLAYGROUND, Rights::All);
             machine.poke(PLAYGROUND, &function(isa, 0));
             machine.alias(0x61_0000, pfn, Rights::RW);
             match machine.context.regs_mut() {
@@ -185,7 +185,7 @@ fn every_store_to_a_page_of_code_is_noticed() {
     for (isa, text) in [(Isa::X86_64, x86_64), (Isa::Aarch64, aarch64)] {
         for alias in [PLAYGROUND, 0x61_0000] {
             let mut machine = Machine::asm(isa, text);
-            let pfn = machine.map(PLAYGROUND, Rights::RWX);
+            let pfn = machine.map(PLAYGROUND, Rights::All);
             machine.alias(0x61_0000, pfn, Rights::RW);
             machine.poke(PLAYGROUND, &function(isa, 0));
             machine.poke(PLAYGROUND + 16, &function(isa, 0));

@@ -37,7 +37,7 @@ fn distinct(isa: Isa, seed: u64) -> RegisterFile {
             regs.sp = STACK - 256;
             regs.v = std::array::from_fn(|i| wide(i as u64));
             regs.tpidr_el0 = 0x1234_5678_9000 + seed;
-            regs.pstate = (5 + seed as u32 & 15) << 28;
+            regs.pstate = ((5 + seed as u32) & 15) << 28;
             regs.fpcr = (seed as u32 & 3) << 22;
             regs.fpsr = seed as u32 & 1;
         }

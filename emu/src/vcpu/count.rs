@@ -210,8 +210,9 @@ mod tests {
 
     #[test]
     fn counts() {
+        type Case = (&'static [u8], u64, Option<(u64, Foreign)>);
         // (code, instructions, foreign)
-        let cases: [(&[u8], u64, Option<(u64, Foreign)>); 8] = [
+        let cases: [Case; 8] = [
             (b"", 0, None),
             (b"\x90", 1, None),
             (b"\x90\x90\xf1", 3, Some((0x1002, Foreign::Int1))),

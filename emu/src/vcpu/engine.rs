@@ -46,10 +46,8 @@ impl Engine {
         };
         let mut handle = ptr::null_mut();
         // SAFETY: `handle` is a valid place for the result.
-        check(
-            unsafe { uc::uc_open(arch, mode, &raw mut handle) },
-            "open an instance",
-        )?;
+        let result = unsafe { uc::uc_open(arch, mode, &raw mut handle) };
+        check(result, "open an instance")?;
         let handle = NonNull::new(handle).expect("uc_open succeeded without a handle");
         let engine = Self { handle };
         let model = match isa {

@@ -60,7 +60,7 @@ pub enum Rights {
     R,
     RW,
     RX,
-    RWX,
+    All,
 }
 
 impl Machine {
@@ -100,8 +100,8 @@ impl Machine {
 
     /// Maps a given frame.
     pub fn alias(&mut self, addr: u64, pfn: Pfn, rights: Rights) {
-        let write = matches!(rights, Rights::RW | Rights::RWX);
-        let exec = matches!(rights, Rights::RX | Rights::RWX);
+        let write = matches!(rights, Rights::RW | Rights::All);
+        let exec = matches!(rights, Rights::RX | Rights::All);
         self.pages
             .map
             .insert(addr / PAGE_SIZE, Translation { pfn, write, exec });
