@@ -77,7 +77,7 @@ impl Setup {
             built_for: Isa::ALL.to_vec(),
             horizon: Horizon::Maximal,
             settle: true,
-            frames: 512,
+            frames: 256,
             cpus: defaults.cpus,
             quantum: 100,
             latency: None,
@@ -115,6 +115,7 @@ impl Setup {
         let root = ProgramRoot::new(&self.built_for.iter().copied().collect(), script.code_len());
         let isas: Rc<[Isa]> = self.isas.clone().into();
         let nids: Vec<_> = Nid::first(self.isas.len()).collect();
+        let memories: Vec<_> = nids.iter().map(|_| VecMemory::new(self.frames)).collect();
         let boot = |nid: &Nid| {
             let mut config = NodeConfig::new(*nid, isas[nid.index()]);
             config.cpus = self.cpus;
@@ -126,7 +127,7 @@ impl Setup {
             config.check_invariants = true;
             config.poison_arrivals = true;
             config.link.latency = self.latency.unwrap_or(config.link.latency);
-            let memory = VecMemory::new(self.frames);
+            let memory = Rc::clone(&memories[nid.index()]);
             let cpu = || {
                 Box::new(ScriptedCpu {
                     nid: *nid,
@@ -154,6 +155,7 @@ impl Setup {
             latency,
             actions: Cell::new(self.max_actions),
             task: None,
+            memories,
         };
         if self.settle {
             while !cluster.everybody_is_known() {
@@ -197,6 +199,13 @@ pub struct Cluster {
     latency: SimDuration,
     actions: Cell<u64>,
     task: Option<Rc<Task>>,
+    memories: Vec<Rc<VecMemory>>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.memories.iter().for_each(|memory| memory.release());
+    }
 }
 
 impl Cluster {

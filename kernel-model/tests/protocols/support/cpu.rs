@@ -67,12 +67,15 @@ impl ScriptedCpu {
         let at = self.tlb.translate(mmu, VirtAddr(addr), access)?;
         let mut bytes = [0; 8];
         self.memory.read(at, &mut bytes);
-        Ok(u64::from_le_bytes(bytes))
+        let value = u64::from_le_bytes(bytes);
+        self.recorder.loaded(self.nid, addr, value);
+        Ok(value)
     }
 
     fn store(&mut self, mmu: &dyn Mmu, addr: u64, value: u64) -> Result<(), CpuExit> {
         let at = self.tlb.translate(mmu, VirtAddr(addr), Access::Write)?;
         self.memory.write(at, &value.to_le_bytes());
+        self.recorder.stored(addr, value);
         Ok(())
     }
 
@@ -265,6 +268,11 @@ impl VecMemory {
             0xaa;
             (frames * PAGE_SIZE) as usize
         ])))
+    }
+
+    /// Gives the bytes back. Kernels and their threads own each other, so that a finished cluster would keep its memory.
+    pub fn release(&self) {
+        *self.0.borrow_mut() = Vec::new();
     }
 
     fn range(addr: PhysAddr, len: usize) -> std::ops::Range<usize> {

@@ -1,11 +1,17 @@
 //! What happened in a run: the events that tests ask about, in order, with time and node.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use isa::VirtAddr;
 use kernel_model::Access;
 use kernel_model::event::{Event, EventSink};
+use msglayer::messages::{
+    PageInvalidateRequest, PageInvalidateResponse, RemotePageRequest, RemotePageResponse, RemotePageResponseShort,
+};
 use msglayer::{Message, MessageType, Nid, SimTime};
+
+use super::script::SHARED;
 
 /// An event, as far as tests look at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,9 +69,28 @@ pub struct Record {
 #[derive(Default)]
 pub struct Recorder {
     records: RefCell<Vec<Record>>,
+    shared: RefCell<BTreeMap<u64, u64>>,
 }
 
 impl Recorder {
+    /// A script has stored to memory.
+    pub fn stored(&self, addr: u64, value: u64) {
+        if SHARED.contains(&addr) {
+            self.shared.borrow_mut().insert(addr, value);
+        }
+    }
+
+    /// A script has loaded from memory: in the shared pages that must be the last value that anybody stored, anywhere.
+    ///
+    /// The order of the engine's actions is an order in which the accesses can have happened, because nobody writes before all copies
+    /// are gone, so that even this strictest order must hold.
+    pub fn loaded(&self, nid: Nid, addr: u64, value: u64) {
+        if SHARED.contains(&addr) {
+            let last = self.shared.borrow().get(&addr).copied().unwrap_or(0);
+            assert_eq!(value, last, "node {nid} reads {value:#x} at {addr:#x}, where {last:#x} was stored last");
+        }
+    }
+
     /// Notes what a script tells; it does not know the time, so that it takes that of the event before.
     pub fn tell(&self, nid: Nid, what: What) {
         let mut records = self.records.borrow_mut();
@@ -124,16 +149,40 @@ impl Recorder {
             .len()
     }
 
-    /// Types of all messages since the event number `since`, as "from>to TYPE".
-    pub fn traffic(&self, since: usize) -> Vec<String> {
-        let records = self.records.borrow();
-        let sends = records[since..]
-            .iter()
-            .filter_map(|record| match &record.what {
-                What::Send { to, kind, .. } => Some(format!("{}>{to} {}", record.nid, kind.name())),
+    /// The page server's messages about one page, as "from>to what".
+    pub fn page_traffic(&self, page: u64) -> Vec<String> {
+        let mut awaited = BTreeSet::new();
+        let mut traffic = Vec::new();
+        for record in self.records.borrow().iter() {
+            let What::Send { to, kind, bytes } = &record.what else { continue };
+            let what = match kind {
+                MessageType::RemotePageRequest => {
+                    let request = parse::<RemotePageRequest>(bytes);
+                    let what = if request.fault_flags.get() & 1 == 1 { "write request" } else { "read request" };
+                    (request.addr.get() == page).then_some(what)
+                }
+                MessageType::RemotePageResponse => (parse::<RemotePageResponse>(bytes).addr.get() == page).then_some("page"),
+                MessageType::RemotePageResponseShort => {
+                    let short = parse::<RemotePageResponseShort>(bytes);
+                    let what = if short.result.get() == 0x4000 { "grant" } else { "refusal" };
+                    (short.addr.get() == page).then_some(what)
+                }
+                MessageType::PageInvalidateRequest => {
+                    let request = parse::<PageInvalidateRequest>(bytes);
+                    let about = request.addr.get() == page;
+                    if about {
+                        awaited.insert((*to, request.origin_ws.get()));
+                    }
+                    about.then_some("invalidate")
+                }
+                MessageType::PageInvalidateResponse => {
+                    awaited.remove(&(record.nid, parse::<PageInvalidateResponse>(bytes).origin_ws.get())).then_some("ack")
+                }
                 _ => None,
-            });
-        sends.collect()
+            };
+            traffic.extend(what.map(|what| format!("{}>{to} {what}", record.nid)));
+        }
+        traffic
     }
 
     /// What scripts told under a tag.
@@ -160,6 +209,10 @@ impl Recorder {
             _ => None,
         })
     }
+}
+
+fn parse<M: Message>(bytes: &[u8]) -> &M {
+    M::parse(bytes).expect("a message of its type")
 }
 
 impl EventSink for Recorder {

@@ -18,6 +18,8 @@ pub const RODATA: u64 = 0x50_0000;
 pub const DATA: u64 = 0x60_0000;
 /// Zeroed memory of the program.
 pub const BSS: u64 = DATA + 0x1000;
+/// Pages whose contents are held against a model at every access; kernels do not write there.
+pub const SHARED: std::ops::Range<u64> = BSS + 0x3_0000..BSS + 0x3_8000;
 /// End of the data segment; the heap begins here.
 pub const DATA_END: u64 = DATA + 0x4_0000;
 /// How many general registers scripts have.
