@@ -83,9 +83,9 @@ struct NodeTable {
 impl ClusterConfig {
     /// Reads a cluster file.
     pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Read {
+        let text = fs::read_to_string(path).map_err(|reason| ConfigError::Read {
             path: path.to_path_buf(),
-            source,
+            reason,
         })?;
         Self::from_toml(path, &text)
     }
@@ -180,6 +180,16 @@ mod tests {
             (2, 1_250, MemorySize::from_mib(64))
         );
         assert_eq!(config.nodes[1], NodeSpec::new(Isa::Aarch64));
+    }
+
+    #[test]
+    fn the_example_of_the_manual_is_a_cluster_file() {
+        let page = include_str!("../../../docs/src/manual/cluster.md");
+        let (_, rest) = page.split_once("```toml\n").unwrap();
+        let (example, _) = rest.split_once("```").unwrap();
+        let config = read(example).unwrap();
+        assert_eq!((config.nodes.len(), config.nodes[0].cpus), (2, 2));
+        assert_eq!(config.link, LinkModel::default());
     }
 
     #[test]

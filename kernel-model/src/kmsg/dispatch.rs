@@ -31,7 +31,7 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
     use Handler::{Direct, RemoteWork, Work};
     let mut table = HandlerTable::default();
     let rows = [
-        (MessageType::NodeInfo, Direct(super::handle_node_info)),
+        (MessageType::NodeInfo, Work(super::handle_node_info)),
         (
             MessageType::TaskMigrate,
             Direct(process_server::handle_clone_request),
@@ -203,4 +203,29 @@ fn park_on_shadow(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     }
     *task.popcorn.remote_work.borrow_mut() = Some(envelope);
     task.popcorn.remote_work_pended.complete(&k.exec);
+}
+
+#[cfg(test)]
+mod tests {
+    use msglayer::HandlerClass;
+    use msglayer::types::MESSAGE_TYPES;
+
+    use super::*;
+
+    #[test]
+    fn every_handler_runs_where_the_originals_does() {
+        let handlers = handlers();
+        for kind in MESSAGE_TYPES.iter().map(|info| info.message_type) {
+            let class = handlers.get(kind).map(|handler| match handler {
+                Handler::Direct(_) => HandlerClass::Direct,
+                Handler::Work(_) => HandlerClass::WorkQueue,
+                Handler::RemoteWork(_) => HandlerClass::RemoteWork,
+            });
+            assert!(
+                class.is_none() || class == kind.class(),
+                "{}: {class:?}",
+                kind.name()
+            );
+        }
+    }
 }

@@ -10,7 +10,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use isa::Isa;
 use msglayer::messages::NodeInfo;
 use msglayer::{
     Counters, Envelope, HandlerTable, Header, LinkModel, Links, Message, Nid, SimDuration, SimTime,
@@ -163,21 +162,18 @@ async fn recv_handler(k: Rc<Kernel>, peer: Nid) {
     }
 }
 
-/// `handle_node_info`: from now on the peer's ISA is known.
-pub(crate) fn handle_node_info(k: &Rc<Kernel>, envelope: Envelope) {
-    let Some(info) = dispatch::parse::<NodeInfo>(k, &envelope) else {
-        return;
-    };
-    let Some(isa) = Isa::from_arch_code(info.arch.get()) else {
-        k.log(&format!(
-            "node {} announced architecture {}, which is neither 0 nor 1",
-            envelope.from,
-            info.arch.get()
-        ));
-        return;
-    };
-    k.nodes.borrow_mut().set_arch(envelope.from, isa);
-    k.event(&Event::NodeOnline {
-        peer: envelope.from,
-    });
+/// `handle_node_info`, on `popcorn_wq`: from now on the peer's ISA is known.
+pub(crate) fn handle_node_info(k: Rc<Kernel>, envelope: Envelope) -> BoxFuture {
+    Box::pin(async move {
+        let Some(info) = dispatch::parse::<NodeInfo>(&k, &envelope) else {
+            return;
+        };
+        let known = k.nodes.borrow_mut().process_node_info(info);
+        match known {
+            Ok(()) => k.event(&Event::NodeOnline {
+                peer: envelope.from,
+            }),
+            Err(error) => k.log(&error.to_string()),
+        }
+    })
 }

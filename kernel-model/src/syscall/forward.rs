@@ -15,6 +15,7 @@ use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
 
 use super::{Caller, SyscallOutcome};
+use crate::config::Profile;
 use crate::exec::WaitRecord;
 use crate::ids::Pid;
 use crate::kernel::Kernel;
@@ -68,9 +69,16 @@ const CALLS: &[(u32, Sysno)] = &[
     (FIRST_EXTENSION + 11, Sysno::Readlinkat),
 ];
 
-/// Whether a remote thread's call goes home.
-pub fn is_forwarded(sysno: Sysno) -> bool {
-    CALLS.iter().any(|(_, call)| *call == sysno)
+/// The calls that go home, each with its `call_type`.
+pub fn forwarded_calls() -> impl Iterator<Item = (u32, Sysno)> {
+    CALLS.iter().copied()
+}
+
+/// Whether a remote thread's call goes home: under K52 only what the original's table has.
+pub fn is_forwarded(profile: Profile, sysno: Sysno) -> bool {
+    CALLS.iter().any(|(number, call)| {
+        *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
+    })
 }
 
 /// Executes a call of a remote thread at home. Errors are the call's own.

@@ -25,6 +25,11 @@ use crate::process_server::{self, Migrated};
 use crate::task::{ExitStatus, Task};
 
 pub use time::REALTIME_EPOCH;
+
+/// The calls that are implemented; every other one gives ENOSYS.
+pub fn implemented() -> impl Iterator<Item = Sysno> {
+    table::implemented()
+}
 pub(crate) use time::{realtime_to_sim, span_of_ns, valid_ns};
 
 /// How a call ended for the task that made it.
@@ -173,7 +178,7 @@ fn decode(k: &Kernel, number: u64) -> Decoded {
 }
 
 async fn linux(k: &Rc<Kernel>, task: &Rc<Task>, sysno: Sysno, args: [u64; 6]) -> SyscallResult {
-    if !task.popcorn.at_remote.get() || !forward::is_forwarded(sysno) {
+    if !task.popcorn.at_remote.get() || !forward::is_forwarded(k.config.profile, sysno) {
         return dispatch(k, task, Caller { abi: k.isa() }, sysno, args).await;
     }
     let value = forward::forward_syscall(k, task, sysno, args).await?;

@@ -22,6 +22,11 @@ pub(super) fn implementation(sysno: Sysno) -> Option<Implementation> {
         .map(|(_, run)| *run)
 }
 
+/// The calls that are implemented, by how often programs use them.
+pub(super) fn implemented() -> impl Iterator<Item = Sysno> {
+    TABLE.iter().map(|(call, _)| *call)
+}
+
 macro_rules! calls {
     ($($sysno:ident => $path:path,)*) => {
         &[$((Sysno::$sysno, {

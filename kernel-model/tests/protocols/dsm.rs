@@ -27,7 +27,11 @@ fn traveller(steps: &[Step]) -> Vec<Op> {
             script.extend(migrate(*nid));
             at = *nid;
         }
-        script.push(if *write { Op::Store(Imm(PAGE), Imm(n as u64 + 1)) } else { Op::Load(0, Imm(PAGE)) });
+        script.push(if *write {
+            Op::Store(Imm(PAGE), Imm(n as u64 + 1))
+        } else {
+            Op::Load(0, Imm(PAGE))
+        });
     }
     if at != 0 {
         script.extend(migrate(0));
@@ -54,36 +58,123 @@ fn messages_of_each_transition() {
         (&[(1, R)], (0, R), &[]),
         // A reader becomes the writer: ownership without data.
         (&[(1, R)], (1, W), &["1>0 write request", "0>1 grant"]),
-        (&[(1, R), (2, R)], (1, W), &["1>0 write request", "0>2 invalidate", "2>0 ack", "0>1 grant"]),
+        (
+            &[(1, R), (2, R)],
+            (1, W),
+            &[
+                "1>0 write request",
+                "0>2 invalidate",
+                "2>0 ack",
+                "0>1 grant",
+            ],
+        ),
         (
             &[(1, R), (2, R), (3, R)],
             (2, W),
-            &["2>0 write request", "0>1 invalidate", "0>3 invalidate", "1>0 ack", "3>0 ack", "0>2 grant"],
+            &[
+                "2>0 write request",
+                "0>1 invalidate",
+                "0>3 invalidate",
+                "1>0 ack",
+                "3>0 ack",
+                "0>2 grant",
+            ],
         ),
         // A stranger becomes the writer: with data, through home.
-        (&[(1, R), (2, R)], (3, W), &["3>0 write request", "0>1 invalidate", "0>2 invalidate", "1>0 ack", "2>0 ack", "0>3 page"]),
-        (&[(2, W)], (1, W), &["1>0 write request", "0>2 write request", "2>0 page", "0>1 page"]),
-        (&[(2, W)], (1, R), &["1>0 read request", "0>2 read request", "2>0 page", "0>1 page"]),
+        (
+            &[(1, R), (2, R)],
+            (3, W),
+            &[
+                "3>0 write request",
+                "0>1 invalidate",
+                "0>2 invalidate",
+                "1>0 ack",
+                "2>0 ack",
+                "0>3 page",
+            ],
+        ),
+        (
+            &[(2, W)],
+            (1, W),
+            &[
+                "1>0 write request",
+                "0>2 write request",
+                "2>0 page",
+                "0>1 page",
+            ],
+        ),
+        (
+            &[(2, W)],
+            (1, R),
+            &[
+                "1>0 read request",
+                "0>2 read request",
+                "2>0 page",
+                "0>1 page",
+            ],
+        ),
         // Served by home, home has it as well.
         (&[(2, W), (1, R)], (0, R), &[]),
         (&[(2, W), (1, R)], (3, R), &["3>0 read request", "0>3 page"]),
-        (&[(2, W), (1, R)], (2, W), &["2>0 write request", "0>1 invalidate", "1>0 ack", "0>2 grant"]),
+        (
+            &[(2, W), (1, R)],
+            (2, W),
+            &[
+                "2>0 write request",
+                "0>1 invalidate",
+                "1>0 ack",
+                "0>2 grant",
+            ],
+        ),
         // Home wants it back.
         (&[(1, W)], (0, R), &["0>1 read request", "1>0 page"]),
         (&[(1, W)], (0, W), &["0>1 write request", "1>0 page"]),
         (&[(1, R)], (0, W), &["0>1 invalidate", "1>0 ack"]),
-        (&[(1, R), (2, R), (3, R)], (0, W), &["0>1 invalidate", "0>2 invalidate", "0>3 invalidate", "1>0 ack", "2>0 ack", "3>0 ack"]),
+        (
+            &[(1, R), (2, R), (3, R)],
+            (0, W),
+            &[
+                "0>1 invalidate",
+                "0>2 invalidate",
+                "0>3 invalidate",
+                "1>0 ack",
+                "2>0 ack",
+                "3>0 ack",
+            ],
+        ),
         // What was taken away comes again with data.
         (&[(1, R), (0, W)], (1, R), &["1>0 read request", "0>1 page"]),
-        (&[(1, W), (0, R)], (1, W), &["1>0 write request", "0>1 grant"]),
-        (&[(1, W), (2, W)], (1, W), &["1>0 write request", "0>2 write request", "2>0 page", "0>1 page"]),
+        (
+            &[(1, W), (0, R)],
+            (1, W),
+            &["1>0 write request", "0>1 grant"],
+        ),
+        (
+            &[(1, W), (2, W)],
+            (1, W),
+            &[
+                "1>0 write request",
+                "0>2 write request",
+                "2>0 page",
+                "0>1 page",
+            ],
+        ),
     ];
     for (before, step, messages) in cases {
-        let traffic = |steps: &[Step]| Setup::mixed(4).run_clean(traveller(steps)).recorder.page_traffic(PAGE);
+        let traffic = |steps: &[Step]| {
+            Setup::mixed(4)
+                .run_clean(traveller(steps))
+                .recorder
+                .page_traffic(PAGE)
+        };
         let earlier = traffic(before);
         let all = traffic(&[*before, &[*step]].concat());
         assert_eq!(all[..earlier.len()], earlier);
-        assert_eq!(all[earlier.len()..], **messages, "{step:?} after {before:?}");
+        assert_eq!(
+            all[earlier.len()..],
+            **messages,
+            "{step:?} after {before:?}"
+        );
     }
 }
 
@@ -92,9 +183,15 @@ fn a_guests_first_touch_moves_zeroes() {
     for write in [R, W] {
         let cluster = Setup::mixed(2).run_clean(traveller(&[(1, write)]));
         let pages = cluster.recorder.messages::<RemotePageResponse>();
-        let (from, to, page) = pages.iter().find(|(_, _, m)| m.addr.get() == PAGE).expect("the page was sent");
+        let (from, to, page) = pages
+            .iter()
+            .find(|(_, _, m)| m.addr.get() == PAGE)
+            .expect("the page was sent");
         assert_eq!((*from, *to, page.result.get()), (0, 1, 0));
-        assert!(page.page.iter().all(|byte| *byte == 0), "memory that nobody touched is zero");
+        assert!(
+            page.page.iter().all(|byte| *byte == 0),
+            "memory that nobody touched is zero"
+        );
     }
 }
 
@@ -105,7 +202,13 @@ fn ownership_moves_with_two_page_transfers() {
     let cluster = Setup::mixed(3).run_clean(traveller(&turns));
     let traffic = cluster.recorder.page_traffic(PAGE);
     assert_eq!(traffic.len(), 2 + 4 * 19, "{traffic:?}");
-    assert_eq!(traffic.iter().filter(|line| line.ends_with(" page")).count(), 1 + 2 * 19);
+    assert_eq!(
+        traffic
+            .iter()
+            .filter(|line| line.ends_with(" page"))
+            .count(),
+        1 + 2 * 19
+    );
 }
 
 /// A stack of a page for thread n.
@@ -120,7 +223,13 @@ fn a_leader_has_nine_followers_and_the_others_try_again() {
         let mut script = vec![Op::Store(Imm(PAGE), Imm(7))];
         script.extend(migrate(1));
         for n in 0..threads {
-            script.extend([Op::Clone { stack: stack(n), clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), "thread")]);
+            script.extend([
+                Op::Clone {
+                    stack: stack(n),
+                    clear_tid: Imm(0),
+                },
+                Op::IfEq(Ret, Imm(0), "thread"),
+            ]);
         }
         script.extend([
             Op::Mark("ready"),
@@ -148,14 +257,28 @@ fn a_leader_has_nine_followers_and_the_others_try_again() {
             Op::Mark("end"),
             exit_group(0),
         ]);
-        let cluster = Setup::mixed(2).with(|s| s.latency = Some(SimDuration::from_ms(2))).run_clean(script);
+        let cluster = Setup::mixed(2)
+            .with(|s| s.latency = Some(SimDuration::from_ms(2)))
+            .run_clean(script);
         let results = cluster.recorder.pick(|nid, what| match what {
-            What::Fault { addr, access: Access::Read, result } if nid.index() == 1 && addr.0 == PAGE => Some(*result),
+            What::Fault {
+                addr,
+                access: Access::Read,
+                result,
+            } if nid.index() == 1 && addr.0 == PAGE => Some(*result),
             _ => None,
         });
         let retries = results.iter().filter(|result| **result == 0x400).count();
-        assert_eq!(retries, threads.saturating_sub(10), "of {threads} threads: {results:x?}");
-        assert_eq!(cluster.recorder.page_traffic(PAGE), ["1>0 read request", "0>1 page"], "one request serves all");
+        assert_eq!(
+            retries,
+            threads.saturating_sub(10),
+            "of {threads} threads: {results:x?}"
+        );
+        assert_eq!(
+            cluster.recorder.page_traffic(PAGE),
+            ["1>0 read request", "0>1 page"],
+            "one request serves all"
+        );
     }
 }
 
@@ -165,12 +288,27 @@ fn contention_ends() {
     for cpus in [1, 2] {
         let mut script = Vec::new();
         for n in 0..6 {
-            script.extend([Op::Set(0, Imm(n)), Op::Clone { stack: stack(n as usize), clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), "thread")]);
+            script.extend([
+                Op::Set(0, Imm(n)),
+                Op::Clone {
+                    stack: stack(n as usize),
+                    clear_tid: Imm(0),
+                },
+                Op::IfEq(Ret, Imm(0), "thread"),
+            ]);
         }
         script.extend(wait_for(6));
-        script.extend([Op::Load(1, Imm(PAGE)), Op::Expect(V(1, 0), Imm(12_000)), exit_group(0), Op::Mark("thread")]);
+        script.extend([
+            Op::Load(1, Imm(PAGE)),
+            Op::Expect(V(1, 0), Imm(12_000)),
+            exit_group(0),
+            Op::Mark("thread"),
+        ]);
         for (n, mark) in ["n0", "n1", "n2"].into_iter().enumerate() {
-            script.extend([Op::IfEq(V(0, 0), Imm(n as u64), mark), Op::IfEq(V(0, 0), Imm(n as u64 + 3), mark)]);
+            script.extend([
+                Op::IfEq(V(0, 0), Imm(n as u64), mark),
+                Op::IfEq(V(0, 0), Imm(n as u64 + 3), mark),
+            ]);
         }
         for (nid, mark) in [(1, "n1"), (2, "n2"), (0, "n0")] {
             script.push(Op::Mark(mark));
@@ -192,8 +330,13 @@ fn contention_ends() {
             exit(0),
         ]);
         // Three operations a quantum, so that a node seldom gets far with a page.
-        let cluster = Setup::mixed(3).with(|s| (s.cpus, s.quantum, s.latency) = (cpus, 3, Some(SimDuration::from_us(1)))).run_clean(script);
-        assert!(cluster.recorder.sent(MessageType::RemotePageResponse) > 20, "they did contend");
+        let cluster = Setup::mixed(3)
+            .with(|s| (s.cpus, s.quantum, s.latency) = (cpus, 3, Some(SimDuration::from_us(1))))
+            .run_clean(script);
+        assert!(
+            cluster.recorder.sent(MessageType::RemotePageResponse) > 20,
+            "they did contend"
+        );
     }
 }
 
@@ -254,24 +397,37 @@ struct Case {
 fn case() -> impl Strategy<Value = Case> {
     (2..5_u64).prop_flat_map(|nodes| {
         let threads = vec((0..nodes, vec(act(nodes), 1..25)), 2..6);
-        let times = (prop_oneof![Just(1_u64), Just(5), Just(100)], prop_oneof![Just(50_u64), Just(3_000), Just(200_000)]);
-        (1..3_u16, times, any::<u64>(), threads).prop_map(move |(cpus, (quantum, latency_ns), seed, threads)| Case {
-            nodes,
-            cpus,
-            quantum,
-            latency_ns,
-            seed,
-            threads,
-        })
+        let times = (
+            prop_oneof![Just(1_u64), Just(5), Just(100)],
+            prop_oneof![Just(50_u64), Just(3_000), Just(200_000)],
+        );
+        (1..3_u16, times, any::<u64>(), threads).prop_map(
+            move |(cpus, (quantum, latency_ns), seed, threads)| Case {
+                nodes,
+                cpus,
+                quantum,
+                latency_ns,
+                seed,
+                threads,
+            },
+        )
     })
 }
 
-const THREADS: [&str; 6] = ["thread 0", "thread 1", "thread 2", "thread 3", "thread 4", "thread 5"];
+const THREADS: [&str; 6] = [
+    "thread 0", "thread 1", "thread 2", "thread 3", "thread 4", "thread 5",
+];
 
 fn program(threads: &[(u64, Vec<Act>)]) -> Vec<Op> {
     let mut script = Vec::new();
     for n in 0..threads.len() {
-        script.extend([Op::Clone { stack: stack(n), clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), THREADS[n])]);
+        script.extend([
+            Op::Clone {
+                stack: stack(n),
+                clear_tid: Imm(0),
+            },
+            Op::IfEq(Ret, Imm(0), THREADS[n]),
+        ]);
     }
     script.extend(wait_for(threads.len() as u64));
     for page in 0..3 {
@@ -291,7 +447,9 @@ fn program(threads: &[(u64, Vec<Act>)]) -> Vec<Op> {
                 Act::Read(word) => script.push(Op::Load(0, Imm(word))),
                 Act::Write(word, value) => script.push(Op::Store(Imm(word), Imm(value))),
                 Act::Add(word) => script.push(Op::FetchAdd(0, Imm(word), Imm(1))),
-                Act::Swap(word) => script.push(Op::CompareSwap(1, Imm(word), V(0, 0), Imm(n as u64))),
+                Act::Swap(word) => {
+                    script.push(Op::CompareSwap(1, Imm(word), V(0, 0), Imm(n as u64)))
+                }
                 Act::Yield => script.push(call(Sysno::SchedYield, &[])),
                 Act::Pause(ops) => script.extend((0..ops).map(|_| Op::Set(2, Imm(0)))),
             }
@@ -303,7 +461,11 @@ fn program(threads: &[(u64, Vec<Act>)]) -> Vec<Op> {
 
 #[test]
 fn nobody_ever_reads_anything_but_the_last_value_written() {
-    let config = Config { cases: 150, failure_persistence: None, ..Config::default() };
+    let config = Config {
+        cases: 150,
+        failure_persistence: None,
+        ..Config::default()
+    };
     let rng = TestRng::deterministic_rng(config.rng_algorithm);
     let run = |case: Case| {
         let setup = Setup::mixed(case.nodes as usize).with(|s| {
@@ -315,5 +477,7 @@ fn nobody_ever_reads_anything_but_the_last_value_written() {
         setup.run_clean(program(&case.threads));
         Ok(())
     };
-    TestRunner::new_with_rng(config, rng).run(&case(), run).unwrap_or_else(|error| panic!("{error}"));
+    TestRunner::new_with_rng(config, rng)
+        .run(&case(), run)
+        .unwrap_or_else(|error| panic!("{error}"));
 }

@@ -7,7 +7,8 @@ use isa::VirtAddr;
 use kernel_model::Access;
 use kernel_model::event::{Event, EventSink};
 use msglayer::messages::{
-    PageInvalidateRequest, PageInvalidateResponse, RemotePageRequest, RemotePageResponse, RemotePageResponseShort,
+    PageInvalidateRequest, PageInvalidateResponse, RemotePageRequest, RemotePageResponse,
+    RemotePageResponseShort,
 };
 use msglayer::{Message, MessageType, Nid, SimTime};
 
@@ -87,7 +88,10 @@ impl Recorder {
     pub fn loaded(&self, nid: Nid, addr: u64, value: u64) {
         if SHARED.contains(&addr) {
             let last = self.shared.borrow().get(&addr).copied().unwrap_or(0);
-            assert_eq!(value, last, "node {nid} reads {value:#x} at {addr:#x}, where {last:#x} was stored last");
+            assert_eq!(
+                value, last,
+                "node {nid} reads {value:#x} at {addr:#x}, where {last:#x} was stored last"
+            );
         }
     }
 
@@ -154,17 +158,29 @@ impl Recorder {
         let mut awaited = BTreeSet::new();
         let mut traffic = Vec::new();
         for record in self.records.borrow().iter() {
-            let What::Send { to, kind, bytes } = &record.what else { continue };
+            let What::Send { to, kind, bytes } = &record.what else {
+                continue;
+            };
             let what = match kind {
                 MessageType::RemotePageRequest => {
                     let request = parse::<RemotePageRequest>(bytes);
-                    let what = if request.fault_flags.get() & 1 == 1 { "write request" } else { "read request" };
+                    let what = if request.fault_flags.get() & 1 == 1 {
+                        "write request"
+                    } else {
+                        "read request"
+                    };
                     (request.addr.get() == page).then_some(what)
                 }
-                MessageType::RemotePageResponse => (parse::<RemotePageResponse>(bytes).addr.get() == page).then_some("page"),
+                MessageType::RemotePageResponse => {
+                    (parse::<RemotePageResponse>(bytes).addr.get() == page).then_some("page")
+                }
                 MessageType::RemotePageResponseShort => {
                     let short = parse::<RemotePageResponseShort>(bytes);
-                    let what = if short.result.get() == 0x4000 { "grant" } else { "refusal" };
+                    let what = if short.result.get() == 0x4000 {
+                        "grant"
+                    } else {
+                        "refusal"
+                    };
                     (short.addr.get() == page).then_some(what)
                 }
                 MessageType::PageInvalidateRequest => {
@@ -175,9 +191,12 @@ impl Recorder {
                     }
                     about.then_some("invalidate")
                 }
-                MessageType::PageInvalidateResponse => {
-                    awaited.remove(&(record.nid, parse::<PageInvalidateResponse>(bytes).origin_ws.get())).then_some("ack")
-                }
+                MessageType::PageInvalidateResponse => awaited
+                    .remove(&(
+                        record.nid,
+                        parse::<PageInvalidateResponse>(bytes).origin_ws.get(),
+                    ))
+                    .then_some("ack"),
                 _ => None,
             };
             traffic.extend(what.map(|what| format!("{}>{to} {what}", record.nid)));
