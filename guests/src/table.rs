@@ -112,7 +112,7 @@ const PROGRAMS: &[ProgramInfo] = &[
     ),
     ProgramInfo {
         output: Output::TellsWhere,
-        ..plain("tour", "a visit to every node, which tells where it is")
+        ..plain("tour", "a traveller who visits every node and comes home, for the demonstration")
     },
     plain("trivial", "nothing: what start and end cost"),
 ];

@@ -59,6 +59,9 @@ pub struct RunArgs {
     /// Write every event to a file, a line each; - is standard error
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
+    /// Tell in words what happened: the threads' paths, and each migration with its call stack, messages and pages
+    #[arg(long, conflicts_with = "quiet")]
+    explain: bool,
     /// No summary: only errors
     #[arg(long, short)]
     quiet: bool,
@@ -104,6 +107,9 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         None => None,
     };
     let recorder = Recorder::new(config.nodes.len(), Console::Host, trace);
+    if args.explain {
+        recorder.explain();
+    }
     let cluster = Cluster::new(&config, &program, Rc::clone(&recorder))?;
     let outcome = cluster.run(&program, arguments, &args.environment)?;
     recorder
@@ -121,6 +127,9 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
     if !args.quiet {
         for note in &summary.notes {
             eprintln!("kettle: note: {note}");
+        }
+        if let Some(story) = recorder.story() {
+            eprint!("{story}");
         }
         eprintln!("{summary}");
     }

@@ -5,6 +5,8 @@
 
 mod digest;
 mod encode;
+mod journey;
+mod story;
 mod summary;
 mod trace;
 
@@ -16,11 +18,14 @@ use kernel_model::{Event, EventSink, Kernel};
 use msglayer::{Nid, SimTime};
 
 pub use digest::Digest;
+pub use story::INTRODUCTION;
 pub use summary::Summary;
 pub use trace::Trace;
 
 use crate::program::Program;
 use digest::NodeDigests;
+use journey::Journey;
+use story::Story;
 
 /// Where the program's output goes.
 pub enum Console {
@@ -37,6 +42,7 @@ pub struct Recorder {
     kept: RefCell<[Vec<u8>; 2]>,
     trace: RefCell<Option<Trace>>,
     summary: RefCell<Summary>,
+    journey: RefCell<Option<Journey>>,
     page_changed: Cell<bool>,
     console_broken: Cell<bool>,
 }
@@ -50,14 +56,28 @@ impl Recorder {
             kept: RefCell::default(),
             trace: RefCell::new(trace),
             summary: RefCell::new(Summary::new(nodes)),
+            journey: RefCell::new(None),
             page_changed: Cell::new(false),
             console_broken: Cell::new(false),
         })
     }
 
+    /// Follows the threads from now on, for [`Recorder::story`]. To be asked for before the cluster is built.
+    pub fn explain(&self) {
+        self.journey.replace(Some(Journey::default()));
+    }
+
+    /// What happened so far, in words; `None` if nobody asked for it.
+    pub fn story(&self) -> Option<String> {
+        self.journey.borrow().as_ref().map(|journey| Story::new(journey).to_string())
+    }
+
     /// Lets the recorder look at the nodes and the program when it explains what happened.
     pub(crate) fn attach(&self, kernels: &[Rc<Kernel>], program: &Program) {
         self.summary.borrow_mut().attach(kernels, program);
+        if let Some(journey) = self.journey.borrow_mut().as_mut() {
+            journey.attach(kernels, program);
+        }
     }
 
     /// The digest of everything so far.
@@ -126,6 +146,9 @@ impl EventSink for Recorder {
             _ => {}
         }
         self.summary.borrow_mut().record(at, nid, event);
+        if let Some(journey) = self.journey.borrow_mut().as_mut() {
+            journey.record(at, nid, event);
+        }
         if let Some(trace) = self.trace.borrow_mut().as_mut() {
             trace.record(at, nid, event);
         }
