@@ -88,6 +88,8 @@ pub struct Kernel {
     pub reported_calls: RefCell<BTreeSet<u64>>,
     cpus: Vec<RefCell<Box<dyn Cpu>>>,
     tlb_stale: Vec<Cell<bool>>,
+    /// Whose registers each vCPU loaded last.
+    loaded: Vec<Cell<Option<Pid>>>,
     /// Fractions of a picosecond that retired instructions have left over, per vCPU.
     cycle_rest: Vec<Cell<u128>>,
     code_frames: RefCell<BTreeSet<Pfn>>,
@@ -129,6 +131,7 @@ impl Kernel {
             reported_calls: RefCell::default(),
             cpus: hardware.cpus.into_iter().map(RefCell::new).collect(),
             tlb_stale: vec![Cell::new(false); cpus],
+            loaded: vec![Cell::new(None); cpus],
             cycle_rest: vec![Cell::new(0); cpus],
             code_frames: RefCell::default(),
             events: hardware.events,
@@ -284,14 +287,11 @@ impl Kernel {
             return;
         }
         self.sync_context(task);
-        let loaded: Vec<_> = self
-            .tasks
-            .borrow()
-            .values()
-            .filter(|t| t.loaded_on.get() == Some(cpu))
-            .cloned()
-            .collect();
-        for other in loaded {
+        // A task that has ended needs its registers no more.
+        let before = self.loaded[usize::from(cpu.0)].replace(Some(task.pid));
+        if let Some(other) = before.and_then(|pid| self.find_task(pid))
+            && other.loaded_on.get() == Some(cpu)
+        {
             self.sync_context(&other);
         }
         task.loaded_on.set(Some(cpu));

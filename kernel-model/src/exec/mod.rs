@@ -52,6 +52,8 @@ pub struct Executor {
     next_thread: Cell<u64>,
     next_seq: Cell<u64>,
     clock: Cell<SimTime>,
+    /// When the last action began: nothing from outside may still come for that time.
+    frontier: Cell<SimTime>,
     current: Cell<Option<(ThreadId, CpuId)>>,
     /// Set by a poll that stopped only because its quantum is over.
     yielded: Cell<Option<Yield>>,
@@ -76,6 +78,7 @@ impl Executor {
             next_thread: Cell::new(1),
             next_seq: Cell::new(0),
             clock: Cell::new(SimTime::ZERO),
+            frontier: Cell::new(SimTime::ZERO),
             current: Cell::new(None),
             yielded: Cell::new(None),
             context_switch,
@@ -205,7 +208,14 @@ impl Executor {
     }
 
     /// Plans `action` for `at`. Events of one time go by `rank`, then in the order they were planned.
+    ///
+    /// Panics if an action of that time has begun already: the engine has let this node run beyond its horizon.
     pub fn at(&self, at: SimTime, rank: u64, action: impl FnOnce(&Executor) + 'static) {
+        let frontier = self.frontier.get();
+        assert!(
+            at > frontier,
+            "horizon-safe: something comes for {at}, but an action of {frontier} has begun"
+        );
         self.add_event(at, rank, false, action);
     }
 
@@ -232,7 +242,7 @@ impl Executor {
             (Some((at, cpu)), None) => self.run_cpu(cpu, at),
             (_, Some(key)) => {
                 let event = self.events.borrow_mut().remove(&key).expect("just seen");
-                self.clock.set(key.0);
+                self.begin(key.0);
                 (event.action)(self);
             }
         }
@@ -337,6 +347,12 @@ impl Executor {
         times.min()
     }
 
+    /// An action begins.
+    fn begin(&self, at: SimTime) {
+        self.frontier.set(at);
+        self.clock.set(at);
+    }
+
     fn run_cpu(&self, cpu: CpuId, at: SimTime) {
         let slot = usize::from(cpu.0);
         let (id, switched) = self.queues.borrow_mut()[slot].pick(at);
@@ -349,7 +365,7 @@ impl Executor {
                 .take()
                 .expect("a queued thread is not being polled")
         };
-        self.clock.set(at);
+        self.begin(at);
         if switched {
             self.charge(self.context_switch);
         }

@@ -43,7 +43,7 @@ pub(super) fn check_home_page(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &Rc<RemoteContext
             "home holds a page that it does not own: {}",
             state()
         );
-        assert_eq!(owners, 1, "home-or-one: {}", state());
+        assert_eq!(owners, 1, "somebody-owns: {}", state());
     }
 }
 

@@ -11,7 +11,7 @@
 //! | Exclusive | 1, the only one | present, writable |
 //!
 //! Invariants, checked by [`invariants`]: at most one node may write (`one-writer`); if home is no owner exactly one guest is
-//! (`home-or-one`); only home revokes; at most one transaction per page is in progress at home.
+//! (`somebody-owns`); only home revokes; at most one transaction per page is in progress at home.
 //!
 //! Text and read-only file pages do not come from here: each node has them in its own ISA's binary.
 //!
