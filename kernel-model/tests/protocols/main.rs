@@ -1,7 +1,10 @@
 //! Popcorn's protocols as the modelled kernels speak them, on clusters of scripted CPUs: no emulator, no guest code, every byte checked.
 
+mod determinism;
 mod dsm;
+mod futex;
 mod golden_opening;
 mod migrate_errors;
 mod migration;
 mod support;
+mod vma;
