@@ -2,6 +2,8 @@
 
 mod run;
 
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -24,14 +26,35 @@ enum Command {
 
 /// Does what the command line says. An error is a sentence for the user; the exit status is then [`FAILED`].
 pub fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
+    let Command::Run(args) = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) => return not_understood(&error),
+    };
     match run::run(&args) {
         Ok(status) => ExitCode::from(status),
         Err(error) => {
-            eprintln!("kettle: {error:#}");
+            say(&format_args!("kettle: {error:#}"));
             ExitCode::from(FAILED)
         }
     }
+}
+
+/// A command line that asks for help, or that cannot be understood: its status must not look like one of the program.
+fn not_understood(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // Nobody is left to tell if the reader of the help has gone.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error").unwrap_or(&text);
+    say(&format_args!("kettle{}", text.trim_end()));
+    ExitCode::from(FAILED)
+}
+
+/// Writes a line for the user to standard error. That nobody reads it must not change a run, nor its status.
+fn say(line: &dyn Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Exit status of `kettle` when it could not run the program, or could not run it to its end (as env(1) and timeout(1) have it).

@@ -23,12 +23,12 @@ const DEFAULT_MEMORY: MemorySize = MemorySize::from_mib(512);
 #[derive(Debug, Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("the cluster file {path} cannot be read: {source}")]
+    #[error("the cluster file {path} cannot be read: {reason}")]
     Read {
         /// Which file.
         path: PathBuf,
         /// What the host says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The file is not what it should be.
     #[error("the cluster file {path} is wrong: {message}")]

@@ -15,20 +15,20 @@ use crate::vcpu::{UnicornCpu, VcpuError};
 #[derive(Debug, Error)]
 pub enum NodeError {
     /// Its memory.
-    #[error("node {nid}: {source}")]
+    #[error("node {nid}: {reason}")]
     Memory {
         /// Which node.
         nid: Nid,
         /// What failed.
-        source: MemoryError,
+        reason: MemoryError,
     },
     /// A vCPU.
-    #[error("node {nid}: {source}")]
+    #[error("node {nid}: {reason}")]
     Vcpu {
         /// Which node.
         nid: Nid,
         /// What failed.
-        source: VcpuError,
+        reason: VcpuError,
     },
 }
 
@@ -41,13 +41,13 @@ pub fn boot(
     peers: &[Nid],
 ) -> Result<Rc<Kernel>, NodeError> {
     let nid = config.nid;
-    let arena = Arc::new(Arena::new(frames).map_err(|source| NodeError::Memory { nid, source })?);
+    let arena = Arc::new(Arena::new(frames).map_err(|reason| NodeError::Memory { nid, reason })?);
     let cpus: Result<Vec<Box<dyn Cpu>>, VcpuError> = (0..config.cpus)
         .map(|_| {
             UnicornCpu::new(config.isa, Arc::clone(&arena)).map(|cpu| Box::new(cpu) as Box<dyn Cpu>)
         })
         .collect();
-    let cpus = cpus.map_err(|source| NodeError::Vcpu { nid, source })?;
+    let cpus = cpus.map_err(|reason| NodeError::Vcpu { nid, reason })?;
     let memory: Rc<dyn PhysMemory> = Rc::new(SharedArena(arena));
     Ok(Kernel::boot(
         config,

@@ -28,20 +28,20 @@ pub enum ProgramError {
         path: PathBuf,
     },
     /// A file that cannot be read.
-    #[error("{path} cannot be read: {source}")]
+    #[error("{path} cannot be read: {reason}")]
     Read {
         /// The file.
         path: PathBuf,
         /// What the host says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A file that no node can run.
-    #[error("{path} cannot be run: {source}")]
+    #[error("{path} cannot be run: {reason}")]
     Elf {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ElfError,
+        reason: ElfError,
     },
     /// A file for another ISA than its name says.
     #[error(
@@ -57,13 +57,13 @@ pub enum ProgramError {
     },
     /// Two binaries that are not one program.
     #[error(
-        "{path}_x86-64 and {path}_aarch64 are not one program: {source}; build both by one call of kettle-cc"
+        "{path}_x86-64 and {path}_aarch64 are not one program: {reason}; build both by one call of kettle-cc"
     )]
     Pair {
         /// The path without suffix.
         path: PathBuf,
         /// The first difference.
-        source: PairError,
+        reason: PairError,
     },
     /// The start node's ISA has no binary.
     #[error(
@@ -127,9 +127,9 @@ impl Program {
         }
         if let (Some(x86_64), Some(aarch64)) = (images.get(&Isa::X86_64), images.get(&Isa::Aarch64))
         {
-            check_pair(x86_64, aarch64).map_err(|source| ProgramError::Pair {
+            check_pair(x86_64, aarch64).map_err(|reason| ProgramError::Pair {
                 path: path_buf(),
-                source,
+                reason,
             })?;
         }
         Ok(Self {
@@ -174,13 +174,13 @@ fn with_suffix(path: &Path, isa: Isa) -> PathBuf {
 }
 
 fn read_image(path: &Path) -> Result<Arc<ElfImage>, ProgramError> {
-    let bytes = fs::read(path).map_err(|source| ProgramError::Read {
+    let bytes = fs::read(path).map_err(|reason| ProgramError::Read {
         path: path.to_path_buf(),
-        source,
+        reason,
     })?;
-    let image = ElfImage::parse(&bytes).map_err(|source| ProgramError::Elf {
+    let image = ElfImage::parse(&bytes).map_err(|reason| ProgramError::Elf {
         path: path.to_path_buf(),
-        source,
+        reason,
     })?;
     Ok(Arc::new(image))
 }

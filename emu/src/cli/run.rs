@@ -13,7 +13,7 @@ use kernel_model::Profile;
 use kernel_model::task::ExitStatus;
 use msglayer::{Bandwidth, LinkModel, SimDuration, SimTime};
 
-use super::REFUSED;
+use super::{REFUSED, say};
 use crate::cluster::{Cluster, Outcome};
 use crate::config::{ClusterConfig, MemorySize, NodeSpec};
 use crate::program::Program;
@@ -93,7 +93,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         );
     };
     for variable in &args.environment {
-        if !variable.contains('=') {
+        if variable.find('=').is_none_or(|at| at == 0) {
             bail!("--env {variable}: write NAME=VALUE");
         }
     }
@@ -122,21 +122,21 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
 fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> {
     let summary = recorder.summary();
     for why in &summary.refusals {
-        eprintln!("kettle: {why}");
+        say(&format_args!("kettle: {why}"));
     }
     if !args.quiet {
         for note in &summary.notes {
-            eprintln!("kettle: note: {note}");
+            say(&format_args!("kettle: note: {note}"));
         }
         if let Some(story) = recorder.story() {
-            eprint!("{story}");
+            say(&story.trim_end());
         }
-        eprintln!("{summary}");
+        say(&*summary);
     }
     let status = match outcome {
         Outcome::Exited(status) => {
             if let (ExitStatus::Signaled(signal), false) = (status, args.quiet) {
-                eprintln!("the program was ended by {signal}");
+                say(&format_args!("the program was ended by {signal}"));
             }
             Ok(status.shell_status() as u8)
         }
@@ -147,7 +147,10 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
         )),
     };
     if !args.quiet {
-        eprintln!("digest: {}", recorder.digest());
+        say(&format_args!("digest: {}", recorder.digest()));
+    }
+    if let Some(why) = recorder.console_lost() {
+        bail!("the program's output could not be written to standard output: {why}");
     }
     match status {
         Ok(0) if !summary.refusals.is_empty() => Ok(REFUSED),

@@ -29,12 +29,12 @@ pub enum StartError {
     #[error(transparent)]
     Node(#[from] NodeError),
     /// The root directory.
-    #[error("the root directory {path} cannot be opened: {source}")]
+    #[error("the root directory {path} cannot be opened: {reason}")]
     Root {
         /// Which directory.
         path: std::path::PathBuf,
         /// What the host says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// The program.
     #[error(transparent)]
@@ -78,10 +78,10 @@ impl Cluster {
         program: &Program,
         recorder: Rc<Recorder>,
     ) -> Result<Self, StartError> {
-        let root = HostRoot::new(program.clone(), config.root.as_deref()).map_err(|source| {
+        let root = HostRoot::new(program.clone(), config.root.as_deref()).map_err(|reason| {
             StartError::Root {
                 path: config.root.clone().unwrap_or_default(),
-                source,
+                reason,
             }
         })?;
         let nids: Vec<_> = Nid::first(config.nodes.len()).collect();

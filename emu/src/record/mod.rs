@@ -44,7 +44,7 @@ pub struct Recorder {
     summary: RefCell<Summary>,
     journey: RefCell<Option<Journey>>,
     page_changed: Cell<bool>,
-    console_broken: Cell<bool>,
+    console_lost: RefCell<Option<io::Error>>,
 }
 
 impl Recorder {
@@ -58,7 +58,7 @@ impl Recorder {
             summary: RefCell::new(Summary::new(nodes)),
             journey: RefCell::new(None),
             page_changed: Cell::new(false),
-            console_broken: Cell::new(false),
+            console_lost: RefCell::new(None),
         })
     }
 
@@ -69,7 +69,10 @@ impl Recorder {
 
     /// What happened so far, in words; `None` if nobody asked for it.
     pub fn story(&self) -> Option<String> {
-        self.journey.borrow().as_ref().map(|journey| Story::new(journey).to_string())
+        self.journey
+            .borrow()
+            .as_ref()
+            .map(|journey| Story::new(journey).to_string())
     }
 
     /// Lets the recorder look at the nodes and the program when it explains what happened.
@@ -123,17 +126,19 @@ impl Recorder {
                     let mut out = io::stdout().lock();
                     out.write_all(bytes).and_then(|()| out.flush())
                 };
-                // A reader that went away (a closed pipe) must not change the run.
-                if written.is_err() {
-                    self.console_broken.set(true);
+                // A reader that went away wants no more; anything else is a loss.
+                if let Err(error) = written
+                    && error.kind() != io::ErrorKind::BrokenPipe
+                {
+                    self.console_lost.borrow_mut().get_or_insert(error);
                 }
             }
         }
     }
 
-    /// Whether some output could not be delivered.
-    pub fn console_broken(&self) -> bool {
-        self.console_broken.get()
+    /// Why some of the program's output is lost, if it is. The run itself goes on and is the same.
+    pub fn console_lost(&self) -> Option<String> {
+        self.console_lost.borrow().as_ref().map(ToString::to_string)
     }
 }
 
