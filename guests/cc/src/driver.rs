@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use isa::Isa;
 use isa::callsites::CallSites;
 
+use crate::archive::{self, Library};
 use crate::contract::{KEPT_SYMBOLS, MIGRATION_ROOTS};
 use crate::finish::finish;
-use crate::frontend::Unit;
+use crate::frontend::{Product, UserUnit};
+use crate::inputs::{Input, Kind};
 use crate::layout::{Layout, ObjectPair};
 use crate::object_file::{self, Elf};
 use crate::runtime::Runtime;
@@ -24,7 +26,7 @@ use crate::{BuildError, backend, frontend, reserved, script};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Build {
-    sources: Vec<PathBuf>,
+    inputs: Vec<Input>,
     includes: Vec<PathBuf>,
     flags: Vec<String>,
     roots: Vec<String>,
@@ -69,7 +71,7 @@ impl Build {
     /// No sources, Kettle's runtime, `-O2`, output `a.out` in the current directory.
     pub fn new() -> Self {
         Self {
-            sources: Vec::new(),
+            inputs: Vec::new(),
             includes: Vec::new(),
             flags: vec!["-O2".into()],
             roots: MIGRATION_ROOTS.iter().map(|r| (*r).to_owned()).collect(),
@@ -81,9 +83,9 @@ impl Build {
             verbose: false,
         }
     }
-    /// Adds C files, or bitcode files.
-    pub fn sources<P: Into<PathBuf>>(mut self, files: impl IntoIterator<Item = P>) -> Self {
-        self.sources.extend(files.into_iter().map(Into::into));
+    /// Adds C files, bitcode files, or archives of bitcode files.
+    pub fn sources<I: Into<Input>>(mut self, files: impl IntoIterator<Item = I>) -> Self {
+        self.inputs.extend(files.into_iter().map(Into::into));
         self
     }
     /// Adds a directory in which `#include` looks.
@@ -132,23 +134,26 @@ impl Build {
         self
     }
 
-    /// Compiles one C file to bitcode, without linking: the `.o` of a build in several steps.
-    pub fn compile_only(&self, source: &Path, output: &Path) -> Result<(), BuildError> {
+    /// Makes something of one C file, without linking: bitcode is the `.o` of a build in several steps. Without an output it goes to the
+    /// standard output.
+    pub fn compile_only(
+        &self,
+        source: &Input,
+        product: Product,
+        output: Option<&Path>,
+    ) -> Result<(), BuildError> {
         let scratch = tempfile::tempdir().map_err(BuildError::file(
             "create",
             Path::new("a temporary directory"),
         ))?;
         let shop = Workshop::new(scratch.path().to_path_buf(), self.verbose);
         self.runtime.write_sources(&shop)?;
-        let bitcode = self.front_end(&shop, 0, source)?;
-        std::fs::copy(shop.path(&bitcode), output)
-            .map(drop)
-            .map_err(BuildError::file("write", output))
+        self.front_end(&shop, source, product, output)
     }
 
     /// Builds the program.
     pub fn build(&self) -> Result<Program, BuildError> {
-        if self.sources.is_empty() {
+        if self.inputs.is_empty() {
             return Err(BuildError::NoSources);
         }
         let scratch;
@@ -186,60 +191,65 @@ impl Build {
         })
     }
 
-    /// Compiles source number `k`; the name of the bitcode file.
-    fn front_end(&self, shop: &Workshop, k: usize, source: &Path) -> Result<String, BuildError> {
-        let absolute = std::path::absolute(source).map_err(BuildError::file("find", source))?;
-        let stem = source
-            .file_stem()
-            .and_then(|s| s.to_str())
-            .unwrap_or("source");
-        let output = format!("program/{k}.{stem}.bc");
-        let extension = source
-            .extension()
-            .and_then(|e| e.to_str())
-            .unwrap_or_default();
-        match extension {
-            "c" | "i" => {}
-            "bc" | "o" => {
-                shop.make_directory_of(&output)?;
-                std::fs::copy(&absolute, shop.path(&output))
-                    .map_err(BuildError::file("read", source))?;
-                return Ok(output);
-            }
-            _ => return Err(BuildError::UnknownInput(source.to_path_buf())),
-        }
+    fn front_end(
+        &self,
+        shop: &Workshop,
+        source: &Input,
+        product: Product,
+        output: Option<&Path>,
+    ) -> Result<(), BuildError> {
         let mut flags = self.flags.clone();
-        for directory in &self.includes {
-            let absolute =
-                std::path::absolute(directory).map_err(BuildError::file("find", directory))?;
-            flags.push(format!("-I{}", absolute.display()));
-        }
-        // Tools run elsewhere; names of files in the output are those that were given.
-        if let Some(prefix) = prefix(&absolute, source) {
-            flags.push(format!("-ffile-prefix-map={prefix}="));
-        }
-        let unit = Unit {
-            source: &absolute.to_string_lossy(),
-            label: &source.to_string_lossy(),
+        flags.extend(self.includes.iter().map(|d| format!("-I{}", d.display())));
+        let unit = UserUnit {
+            source: &source.path,
+            language: source.language,
+            product,
             flags: &flags,
-            output: &output,
+            output,
+            debug_info: self.debug_info,
         };
-        frontend::compile(shop, &unit, self.debug_info)?;
-        Ok(output)
+        frontend::compile_user(shop, &unit)
+    }
+
+    /// The bitcode files of the program itself, without the runtime, in their order; archives give what is needed of them.
+    fn bitcode(
+        &self,
+        shop: &Workshop,
+        natives: &Natives,
+        runtime: &[String],
+    ) -> Result<Vec<String>, BuildError> {
+        let mut modules = Vec::new();
+        let mut libraries = Vec::new();
+        for (k, input) in self.inputs.iter().enumerate() {
+            let kind = input.kind()?;
+            if kind == Kind::Archive {
+                libraries.push(Library::open(shop, k, &input.path, input.whole_archive)?);
+                continue;
+            }
+            let stem = input.path.file_stem().and_then(|s| s.to_str());
+            let output = format!("program/{k}.{}.bc", stem.unwrap_or("source"));
+            shop.make_directory_of(&output)?;
+            let path = shop.path(&output);
+            if let Kind::Source(_) = kind {
+                self.front_end(shop, input, Product::Bitcode, Some(&path))?;
+            } else {
+                std::fs::copy(&input.path, &path).map_err(BuildError::file("read", &input.path))?;
+            }
+            modules.push(output);
+        }
+        if !libraries.is_empty() {
+            let all = [&modules[..], runtime].concat();
+            modules.extend(archive::needed(shop, &libraries, &all, &natives.undefined)?);
+        }
+        Ok(modules)
     }
 
     /// Sources to one transformed module, `transformed.bc`.
     fn neutral(&self, shop: &Workshop, natives: &Natives) -> Result<Transformed, BuildError> {
-        let mut bitcode = Vec::new();
-        for (k, source) in self.sources.iter().enumerate() {
-            bitcode.push(self.front_end(shop, k, source)?);
-        }
-        bitcode.extend(
-            self.runtime
-                .neutral()
-                .into_iter()
-                .map(Runtime::bitcode_name),
-        );
+        let names = self.runtime.neutral();
+        let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
+        let mut bitcode = self.bitcode(shop, natives, &runtime)?;
+        bitcode.extend(runtime);
         frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")?;
         let options = xform::Options {
             roots: self.roots.clone(),
@@ -299,12 +309,6 @@ impl Build {
         }
         copy(host(), &self.name)
     }
-}
-
-/// What `absolute` has in front of `given`, if anything.
-fn prefix<'a>(absolute: &'a Path, given: &Path) -> Option<&'a str> {
-    let prefix = absolute.to_str()?.strip_suffix(given.to_str()?)?;
-    (!prefix.is_empty()).then_some(prefix)
 }
 
 /// The ISA that the compiler runs on.

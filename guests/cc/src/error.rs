@@ -45,8 +45,25 @@ pub enum BuildError {
     #[error("no source files: give at least one C file or bitcode file")]
     NoSources,
     /// An input whose kind is unknown.
-    #[error("{}: neither C (.c) nor bitcode (.bc, .o)", .0.display())]
+    #[error("{}: neither C (.c, .i) nor bitcode (.o, .bc) nor an archive of bitcode (.a)", .0.display())]
     UnknownInput(PathBuf),
+    /// `-lNAME` that nothing is found for.
+    #[error(
+        "cannot find -l{name}: no {file} {}",
+        if directories.is_empty() {
+            "without a directory to look in; name one with -L".to_owned()
+        } else {
+            format!("in {}", directories.iter().map(|d| d.display().to_string()).collect::<Vec<_>>().join(", "))
+        }
+    )]
+    NoLibrary {
+        /// What comes after `-l`.
+        name: String,
+        /// The file looked for.
+        file: String,
+        /// Where.
+        directories: Vec<PathBuf>,
+    },
     /// The program uses what cannot migrate.
     #[error("the program cannot be compiled for both instruction sets:\n{}", lines(.0))]
     Refused(Vec<Refusal>),

@@ -2,8 +2,12 @@
 //!
 //! There is one front end, that of x86_64, for both ISAs: so types, struct layouts, constants and `va_list` are neutral by construction.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use crate::BuildError;
 use crate::contract::KEPT_SYMBOLS;
+use crate::inputs::Language;
 use crate::tools::{CLANG, LLVM_LINK, OPT, Workshop};
 
 /// What every C file is compiled with.
@@ -30,45 +34,125 @@ const NEUTRAL_FLAGS: &[&str] = &[
     "-D__KETTLE__=1",
     "-Xclang",
     "-disable-O0-optnone",
-    "-emit-llvm",
+];
+
+/// What a user's file is compiled with besides: `main` may end without a `return`, but the library is the runtime's own. Calls without a
+/// prototype stay errors whatever warnings the user wants.
+const HOSTED_FLAGS: &[&str] = &["-fhosted", "-fno-builtin"];
+/// See [`HOSTED_FLAGS`]; these come last.
+const LAST_FLAGS: &[&str] = &[
+    "-Werror=deprecated-non-prototype",
+    "-Werror=implicit-function-declaration",
 ];
 
 /// Makes local and removes what is not used; then folds what has become constant, so that no back end finds a call that is never reached.
 const PASSES: &str = "-passes=internalize,globaldce,globalopt,globaldce,function(sccp,simplifycfg)";
 
-/// How to compile one C file.
+/// What the front end makes of a C file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Product {
+    /// C without directives, or a rule for make.
+    Preprocessed,
+    /// Warnings and errors only.
+    Nothing,
+    /// LLVM's IR as text.
+    IrText,
+    /// Bitcode: the object file of this compiler.
+    Bitcode,
+}
+
+impl Product {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Preprocessed => &["-E"],
+            Self::Nothing => &["-fsyntax-only"],
+            Self::IrText => &["-S", "-emit-llvm"],
+            Self::Bitcode => &["-c", "-emit-llvm"],
+        }
+    }
+}
+
+/// How to compile one C file of the runtime.
 #[derive(Clone, Debug)]
 pub struct Unit<'a> {
     /// Path of the source; relative ones are relative to the workshop.
     pub source: &'a str,
     /// How errors name it.
     pub label: &'a str,
-    /// The user's flags: `-O2`, `-I...`, `-D...`.
+    /// More flags: `-O2`, `-I...`, `-D...`.
     pub flags: &'a [String],
     /// The output, relative to the workshop.
     pub output: &'a str,
 }
 
-/// Compiles one C file to bitcode.
-pub fn compile(shop: &Workshop, unit: &Unit<'_>, keep_debug_info: bool) -> Result<(), BuildError> {
-    shop.make_directory_of(unit.output)?;
-    let mut arguments: Vec<&str> = NEUTRAL_FLAGS.to_vec();
-    // Line tables are always there, so that refusals can name lines; they are stripped later unless asked for.
-    arguments.push(if keep_debug_info {
+/// Line tables are always there, so that refusals can name lines; they are stripped later unless asked for.
+fn debug_flag(keep_debug_info: bool) -> &'static str {
+    if keep_debug_info {
         "-g"
     } else {
         "-gline-tables-only"
-    });
+    }
+}
+
+/// Compiles one C file of the runtime to bitcode, in the workshop.
+pub fn compile(shop: &Workshop, unit: &Unit<'_>, keep_debug_info: bool) -> Result<(), BuildError> {
+    shop.make_directory_of(unit.output)?;
+    let mut arguments: Vec<&str> = NEUTRAL_FLAGS.to_vec();
+    arguments.push(debug_flag(keep_debug_info));
     arguments.extend(unit.flags.iter().map(String::as_str));
-    arguments.extend([
-        "-isystem",
-        "runtime/include",
-        "-c",
-        unit.source,
-        "-o",
-        unit.output,
-    ]);
+    arguments.extend(["-isystem", "runtime/include"]);
+    arguments.extend(Product::Bitcode.flags());
+    arguments.extend([unit.source, "-o", unit.output]);
     shop.run(format!("compile {}", unit.label), CLANG, arguments)
+}
+
+/// How to compile one of the user's files.
+#[derive(Clone, Debug)]
+pub struct UserUnit<'a> {
+    /// The source.
+    pub source: &'a Path,
+    /// Its language, where its name does not say it.
+    pub language: Option<Language>,
+    /// What to make of it.
+    pub product: Product,
+    /// The user's flags.
+    pub flags: &'a [String],
+    /// Where to put it; the standard output when absent.
+    pub output: Option<&'a Path>,
+    /// Whether the program is to carry DWARF.
+    pub debug_info: bool,
+}
+
+/// Compiles one of the user's files, where the user is: names in messages and in the output are those that were given.
+pub fn compile_user(shop: &Workshop, unit: &UserUnit<'_>) -> Result<(), BuildError> {
+    let include = shop.path("runtime/include");
+    let prefix_map = format!("-ffile-prefix-map={}/=", shop.path("").display());
+    let mut arguments: Vec<&OsStr> = Vec::new();
+    let text = |flags: &'static [&str]| flags.iter().map(|f| OsStr::new(*f));
+    arguments.extend(text(NEUTRAL_FLAGS));
+    arguments.extend(text(HOSTED_FLAGS));
+    arguments.push(OsStr::new(debug_flag(unit.debug_info)));
+    arguments.extend(unit.flags.iter().map(OsStr::new));
+    arguments.extend(text(LAST_FLAGS));
+    arguments.extend([
+        OsStr::new(&prefix_map),
+        OsStr::new("-isystem"),
+        include.as_os_str(),
+    ]);
+    arguments.extend(text(unit.product.flags()));
+    if let Some(language) = unit.language {
+        let name = match language {
+            Language::C => "c",
+            Language::PreprocessedC => "cpp-output",
+        };
+        arguments.extend([OsStr::new("-x"), OsStr::new(name)]);
+    }
+    arguments.push(unit.source.as_os_str());
+    if let Some(output) = unit.output {
+        arguments.extend([OsStr::new("-o"), output.as_os_str()]);
+    }
+    let step = format!("compile {}", unit.source.display());
+    shop.run_outside(step, CLANG, arguments)
 }
 
 /// Links bitcode files and makes local whatever neither native code nor a back end refers to.

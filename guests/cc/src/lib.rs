@@ -9,16 +9,19 @@
 //! Rejected: a native C library per ISA with equal data layouts. Everything that two front ends lay out differently (va_list, stat, jmp_buf,
 //! struct padding) would have to be found and unified; one front end has none of these questions.
 //!
-//! Left out: shared libraries, C++, archives, position-independent code, migration elsewhere than in calls.
+//! Left out: shared libraries, C++, position-independent code, migration elsewhere than in calls.
 #![deny(unsafe_code)]
 
+mod archive;
 mod backend;
 mod check;
+pub mod command;
 pub mod contract;
 mod driver;
 mod error;
 mod finish;
 mod frontend;
+pub mod inputs;
 pub mod layout;
 pub mod object_file;
 mod reserved;
@@ -32,5 +35,6 @@ mod xform;
 
 pub use driver::{Build, Program};
 pub use error::BuildError;
+pub use frontend::Product;
 pub use runtime::{Runtime, SourceFile};
 pub use xform::Refusal;

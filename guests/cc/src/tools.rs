@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use isa::Isa;
 
@@ -61,16 +61,39 @@ impl Workshop {
         std::fs::create_dir_all(parent).map_err(BuildError::file("create", parent))
     }
 
-    /// Runs `tool` in the working directory; `step` completes "cannot ...".
+    /// Runs `tool` in the workshop; `step` completes "cannot ...".
     pub fn run<S: AsRef<OsStr>>(
         &self,
         step: impl Into<String>,
         tool: &'static str,
         arguments: impl IntoIterator<Item = S>,
     ) -> Result<(), BuildError> {
-        let step = step.into();
         let mut command = Command::new(tool);
         command.args(arguments).current_dir(&self.directory);
+        self.start(step.into(), tool, command)
+    }
+
+    /// Runs `tool` where the user is, with the user's standard input and output.
+    pub fn run_outside<S: AsRef<OsStr>>(
+        &self,
+        step: impl Into<String>,
+        tool: &'static str,
+        arguments: impl IntoIterator<Item = S>,
+    ) -> Result<(), BuildError> {
+        let mut command = Command::new(tool);
+        command
+            .args(arguments)
+            .stdin(Stdio::inherit())
+            .stdout(Stdio::inherit());
+        self.start(step.into(), tool, command)
+    }
+
+    fn start(
+        &self,
+        step: String,
+        tool: &'static str,
+        mut command: Command,
+    ) -> Result<(), BuildError> {
         if self.verbose {
             eprintln!("{command:?}");
         }

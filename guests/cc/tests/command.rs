@@ -29,6 +29,7 @@ fn with_sources() -> tempfile::TempDir {
             "#include <kettle.h>\n#include \"other.h\"\nint other(void) { migrate(0); return 2; }\n",
         ),
         ("include/other.h", "int other(void);\n"),
+        ("Makefile", "all:\n"),
     ];
     std::fs::create_dir(directory.path().join("include")).expect("created");
     for (name, text) in files {
@@ -90,7 +91,7 @@ fn a_failure_is_one_message_and_status_1() {
         ),
         (
             &["Makefile"],
-            "kettle-cc: Makefile: neither C (.c) nor bitcode (.bc, .o)",
+            "kettle-cc: Makefile: neither C (.c, .i) nor bitcode (.o, .bc) nor an archive of bitcode (.a)",
         ),
     ] {
         let output = kettle_cc(directory.path(), arguments);

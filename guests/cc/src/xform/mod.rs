@@ -33,6 +33,7 @@ use std::path::Path;
 use inkwell::context::Context;
 
 pub use refuse::Refusal;
+pub use symbols::External;
 
 use ir::{Ir, Value};
 
@@ -78,10 +79,17 @@ struct DataStack {
     dfp: Value,
 }
 
+/// The external symbols of the module in a file; an error is LLVM's message.
+pub fn external(input: &Path) -> Result<External, String> {
+    let context = Context::create();
+    Ok(symbols::external(&Ir::read(&context, input)?))
+}
+
 /// Transforms the module in `input` and writes it to `output`.
 pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Transformed, Failure> {
     let context = Context::create();
     let ir = Ir::read(&context, input).map_err(Failure::Llvm)?;
+    symbols::settle_weak(&ir, &options.native_symbols).map_err(Failure::Llvm)?;
     refused(refuse::check_module(&ir))?;
     let stack = DataStack {
         dsp: ir.define_thread_local_pointer("__dsp"),

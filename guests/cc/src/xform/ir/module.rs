@@ -84,6 +84,13 @@ impl<'ctx> Ir<'ctx> {
             .run_passes("mem2reg", &self.machine, PassBuilderOptions::create())
             .map_err(|e| e.to_string())
     }
+    /// Folds what has become constant, and removes what is never reached then.
+    pub fn fold_constants(&self) -> Result<(), String> {
+        let passes = "function(sccp,simplifycfg),globaldce";
+        self.module
+            .run_passes(passes, &self.machine, PassBuilderOptions::create())
+            .map_err(|e| e.to_string())
+    }
     /// Removes all debug information.
     pub fn strip_debug_info(&self) {
         llvm!(LLVMStripModuleDebugInfo(self.raw()));
