@@ -79,7 +79,8 @@ fn die(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal) {
     do_group_exit(k, task, ExitStatus::Signaled(signal));
 }
 
-fn pending_end(task: &Task) -> Option<ExitStatus> {
+/// How a task that has to end before it returns to user mode will end.
+pub(crate) fn pending_end(task: &Task) -> Option<ExitStatus> {
     task.group
         .group_exit
         .get()

@@ -18,7 +18,7 @@ use crate::kernel::{Halt, Kernel};
 use crate::kmsg::{parse, pcn_kmsg_send};
 use crate::signal::Signal;
 use crate::task::{ExitStatus, Task};
-use crate::{futex, syscall, vma_server};
+use crate::{futex, syscall, user, vma_server};
 
 /// Why a shadow's service ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,13 @@ const PERIOD: SimDuration = SimDuration::from_secs(1);
 pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> ShadowEnd {
     let mut told = false;
     loop {
+        // Before the wait: a signal that came while a request was served wakes nobody.
+        if task.is_dying() && !told {
+            told = forward_group_exit(k, task);
+            if told && k.config.profile == Profile::K52 {
+                return ShadowEnd::CameHome;
+            }
+        }
         let mut record = WaitRecord::new("work from its remote thread").service();
         if let Some(nid) = task.popcorn.peer_nid.get() {
             record = record.whom(nid, task.popcorn.peer_pid.get());
@@ -53,12 +60,7 @@ pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> Sha
             .remote_work_pended
             .wait_timeout(&k.exec, record, PERIOD)
             .await;
-        if task.is_dying() && !told {
-            told = forward_group_exit(k, task);
-            if told && k.config.profile == Profile::K52 {
-                return ShadowEnd::CameHome;
-            }
-        } else if wake == Wake::Interrupted && k.config.profile == Profile::K52 {
+        if wake == Wake::Interrupted && !task.is_dying() && k.config.profile == Profile::K52 {
             k.halt(Halt::WouldHang(format!(
                 "the shadow thread {} spins on a pending signal",
                 task.pid
@@ -115,6 +117,11 @@ fn process_back_migration(
         return (k.config.profile == Profile::K52).then_some(ShadowEnd::CameHome);
     }
     task.personality.set(request.personality.get());
+    if let (Some(_), Some(status)) = (onward(&request.arch), user::pending_end(task)) {
+        // Whoever ended the group told a twin that had left already; the next one would never hear of it.
+        detach(task);
+        return Some(ShadowEnd::Ended(status));
+    }
     if let Some(next) = onward(&request.arch) {
         request_clone_remote(k, task, next, stripped(&request.arch));
         return None;

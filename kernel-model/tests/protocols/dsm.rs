@@ -420,13 +420,13 @@ const THREADS: [&str; 6] = [
 
 fn program(threads: &[(u64, Vec<Act>)]) -> Vec<Op> {
     let mut script = Vec::new();
-    for n in 0..threads.len() {
+    for (n, mark) in THREADS.into_iter().enumerate().take(threads.len()) {
         script.extend([
             Op::Clone {
                 stack: stack(n),
                 clear_tid: Imm(0),
             },
-            Op::IfEq(Ret, Imm(0), THREADS[n]),
+            Op::IfEq(Ret, Imm(0), mark),
         ]);
     }
     script.extend(wait_for(threads.len() as u64));

@@ -23,19 +23,32 @@ fn stack(n: u64) -> Val {
 }
 
 fn go(nid: u64) -> Vec<Op> {
-    if nid == 0 { vec![] } else { migrate(nid).to_vec() }
+    if nid == 0 {
+        vec![]
+    } else {
+        migrate(nid).to_vec()
+    }
 }
 
 /// nanosleep for less than a second.
 fn sleep_us(us: u64) -> [Op; 3] {
-    [Op::Store(Sp(-16), Imm(0)), Op::Store(Sp(-8), Imm(us * 1000)), Op::Call(Sysno::Nanosleep, vec![Sp(-16), Imm(0)])]
+    [
+        Op::Store(Sp(-16), Imm(0)),
+        Op::Store(Sp(-8), Imm(us * 1000)),
+        Op::Call(Sysno::Nanosleep, vec![Sp(-16), Imm(0)]),
+    ]
 }
 
 /// Sleeps until so many threads are done; `mark` names the loop.
 fn wait_for(count: u64, mark: &'static str, over: &'static str) -> Vec<Op> {
     let mut ops = vec![Op::Mark(mark)];
     ops.extend(sleep_us(200));
-    ops.extend([Op::Load(1, Imm(DONE)), Op::IfEq(V(1, 0), Imm(count), over), Op::Goto(mark), Op::Mark(over)]);
+    ops.extend([
+        Op::Load(1, Imm(DONE)),
+        Op::IfEq(V(1, 0), Imm(count), over),
+        Op::Goto(mark),
+        Op::Mark(over),
+    ]);
     ops
 }
 
@@ -43,7 +56,13 @@ fn wait_for(count: u64, mark: &'static str, over: &'static str) -> Vec<Op> {
 fn a_wake_reaches_a_waiter_on_any_node() {
     for waiter in 0..3 {
         for waker in 0..3 {
-            let mut script = vec![Op::Clone { stack: stack(0), clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), "waiter")];
+            let mut script = vec![
+                Op::Clone {
+                    stack: stack(0),
+                    clear_tid: Imm(0),
+                },
+                Op::IfEq(Ret, Imm(0), "waiter"),
+            ];
             script.extend(go(waker));
             script.extend(sleep_us(2_000));
             script.extend([
@@ -79,12 +98,20 @@ pub fn mutex(nodes: u64, threads: u64, rounds: u64) -> Vec<Op> {
     for n in 0..threads {
         script.extend([
             Op::Set(0, Imm(n % nodes)),
-            Op::Clone { stack: stack(n), clear_tid: Imm(0) },
+            Op::Clone {
+                stack: stack(n),
+                clear_tid: Imm(0),
+            },
             Op::IfEq(Ret, Imm(0), "thread"),
         ]);
     }
     script.extend(wait_for(threads, "wait", "over"));
-    script.extend([Op::Load(1, Imm(COUNT)), Op::Expect(V(1, 0), Imm(threads * rounds)), exit_group(0), Op::Mark("thread")]);
+    script.extend([
+        Op::Load(1, Imm(COUNT)),
+        Op::Expect(V(1, 0), Imm(threads * rounds)),
+        exit_group(0),
+        Op::Mark("thread"),
+    ]);
     script.extend((1..nodes).map(|nid| Op::IfEq(V(0, 0), Imm(nid), NODES[nid as usize])));
     script.push(Op::Goto("begin"));
     for nid in 1..nodes {
@@ -130,7 +157,10 @@ fn a_mutex_excludes_across_nodes() {
     for (nodes, threads, cpus) in [(1, 4, 2), (2, 2, 1), (2, 6, 1), (3, 6, 2), (4, 8, 1)] {
         let setup = Setup::mixed(4).with(|s| (s.cpus, s.quantum) = (cpus, 5));
         let cluster = setup.run_clean(mutex(nodes, threads, 40));
-        assert_eq!(cluster.recorder.sent(MessageType::FutexRequest), cluster.recorder.sent(MessageType::FutexResponse));
+        assert_eq!(
+            cluster.recorder.sent(MessageType::FutexRequest),
+            cluster.recorder.sent(MessageType::FutexResponse)
+        );
     }
 }
 
@@ -138,7 +168,13 @@ fn a_mutex_excludes_across_nodes() {
 fn a_condition_variable_requeues_waiters_of_all_nodes() {
     let mut script = Vec::new();
     for (n, mark) in ["on 0", "on 1", "on 2"].into_iter().enumerate() {
-        script.extend([Op::Clone { stack: stack(n as u64), clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), mark)]);
+        script.extend([
+            Op::Clone {
+                stack: stack(n as u64),
+                clear_tid: Imm(0),
+            },
+            Op::IfEq(Ret, Imm(0), mark),
+        ]);
     }
     script.extend(migrate(1));
     script.extend(sleep_us(3_000));
@@ -152,13 +188,21 @@ fn a_condition_variable_requeues_waiters_of_all_nodes() {
         Op::Expect(Ret, Imm(0)),
     ]);
     script.extend(wait_for(1, "first", "first over"));
-    script.extend([call(Sysno::Futex, &[OTHER, WAKE, 10]), Op::Expect(Ret, Imm(2))]);
+    script.extend([
+        call(Sysno::Futex, &[OTHER, WAKE, 10]),
+        Op::Expect(Ret, Imm(2)),
+    ]);
     script.extend(wait_for(3, "rest", "rest over"));
     script.push(exit_group(0));
     for (nid, mark) in ["on 0", "on 1", "on 2"].into_iter().enumerate() {
         script.push(Op::Mark(mark));
         script.extend(go(nid as u64));
-        script.extend([call(Sysno::Futex, &[WORD, WAIT, 0, 0]), Op::Expect(Ret, Imm(0)), Op::FetchAdd(1, Imm(DONE), Imm(1)), exit(0)]);
+        script.extend([
+            call(Sysno::Futex, &[WORD, WAIT, 0, 0]),
+            Op::Expect(Ret, Imm(0)),
+            Op::FetchAdd(1, Imm(DONE), Imm(1)),
+            exit(0),
+        ]);
     }
     Setup::mixed(3).run_clean(script);
 }
@@ -167,7 +211,13 @@ fn a_condition_variable_requeues_waiters_of_all_nodes() {
 fn timeouts_are_right_on_every_node() {
     for nid in 0..3 {
         // The monotonic clock is below a second in these runs.
-        let now = |tag| vec![Op::Call(Sysno::ClockGettime, vec![Imm(1), Sp(-32)]), Op::Load(2, Sp(-24)), Op::Tell(tag, V(2, 0))];
+        let now = |tag| {
+            vec![
+                Op::Call(Sysno::ClockGettime, vec![Imm(1), Sp(-32)]),
+                Op::Load(2, Sp(-24)),
+                Op::Tell(tag, V(2, 0)),
+            ]
+        };
         let mut script = go(nid);
         script.extend(now("start"));
         script.extend([
@@ -181,7 +231,10 @@ fn timeouts_are_right_on_every_node() {
         script.extend([
             Op::Store(Sp(-16), Imm(0)),
             Op::Store(Sp(-8), V(2, 3_000_000)),
-            Op::Call(Sysno::Futex, vec![Imm(WORD), Imm(WAIT_BITSET), Imm(0), Sp(-16), Imm(0), Imm(1)]),
+            Op::Call(
+                Sysno::Futex,
+                vec![Imm(WORD), Imm(WAIT_BITSET), Imm(0), Sp(-16), Imm(0), Imm(1)],
+            ),
             Op::ExpectErr(Errno::ETIMEDOUT),
         ]);
         script.extend(now("absolute"));
@@ -191,14 +244,29 @@ fn timeouts_are_right_on_every_node() {
             (WAIT, [0x10, 0, 0, 0, 0], Errno::EFAULT),
             (77, [WORD, 0, 0, 0, 0], Errno::ENOSYS),
         ] {
-            script.extend([call(Sysno::Futex, &[args[0], op, args[1], args[2], args[3], args[4]]), Op::ExpectErr(errno)]);
+            script.extend([
+                call(
+                    Sysno::Futex,
+                    &[args[0], op, args[1], args[2], args[3], args[4]],
+                ),
+                Op::ExpectErr(errno),
+            ]);
         }
         script.push(exit_group(0));
         let cluster = Setup::mixed(3).run_clean(script);
         let at = |tag: &str| cluster.recorder.told(tag)[0].1;
-        let (relative, absolute) = (at("relative") - at("start"), at("absolute") - at("relative"));
-        assert!((5_000_000..5_200_000).contains(&relative), "node {nid}: {relative} ns");
-        assert!((3_000_000..3_200_000).contains(&absolute), "node {nid}: {absolute} ns");
+        let (relative, absolute) = (
+            at("relative") - at("start"),
+            at("absolute") - at("relative"),
+        );
+        assert!(
+            (5_000_000..5_200_000).contains(&relative),
+            "node {nid}: {relative} ns"
+        );
+        assert!(
+            (3_000_000..3_200_000).contains(&absolute),
+            "node {nid}: {absolute} ns"
+        );
     }
 }
 
@@ -209,7 +277,10 @@ fn the_end_of_a_thread_is_seen_wherever_its_joiner_is() {
             // pthread_join: waits until the kernel clears the thread's word.
             let mut script = vec![
                 Op::Store(Imm(WORD), Imm(1)),
-                Op::Clone { stack: stack(0), clear_tid: Imm(WORD) },
+                Op::Clone {
+                    stack: stack(0),
+                    clear_tid: Imm(WORD),
+                },
                 Op::IfEq(Ret, Imm(0), "joined"),
             ];
             script.extend(go(joiner));
@@ -246,9 +317,18 @@ fn a_remote_threads_output_appears_at_home() {
         exit_group(0),
     ]);
     let cluster = Setup::mixed(2).run_clean(script);
-    assert_eq!((cluster.recorder.output(0).as_str(), cluster.recorder.output(1).as_str()), ("hello, \n", ""));
+    assert_eq!(
+        (
+            cluster.recorder.output(0).as_str(),
+            cluster.recorder.output(1).as_str()
+        ),
+        ("hello, \n", "")
+    );
     let calls = cluster.recorder.messages::<SyscallFwd>();
     let (from, to, first) = &calls[0];
-    assert_eq!((*from, *to, first.call_type.get(), first.origin_pid.get()), (1, 0, 12, 1000));
+    assert_eq!(
+        (*from, *to, first.call_type.get(), first.origin_pid.get()),
+        (1, 0, 12, 1000)
+    );
     assert_eq!(first.args.map(|arg| arg.get())[..3], [1, BSS, 8]);
 }

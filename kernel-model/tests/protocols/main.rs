@@ -1,5 +1,6 @@
 //! Popcorn's protocols as the modelled kernels speak them, on clusters of scripted CPUs: no emulator, no guest code, every byte checked.
 
+mod chaos;
 mod determinism;
 mod dsm;
 mod futex;

@@ -479,3 +479,25 @@ fn what_a_thread_is_told_of_itself() {
     ]);
     Setup::mixed(2).run_clean(script);
 }
+
+#[test]
+fn a_thread_between_two_guests_is_caught_by_the_end() {
+    // It passes through home for ever; the end finds it on a guest, under way, or in between.
+    for us in (0..400).step_by(5) {
+        let mut script = thread(0, "thread");
+        script.extend([
+            Op::Store(Sp(-16), Imm(0)),
+            Op::Store(Sp(-8), Imm(us * 1000)),
+            Op::Call(Sysno::Nanosleep, vec![Sp(-16), Imm(0)]),
+            exit_group(3),
+            Op::Mark("thread"),
+        ]);
+        script.extend(migrate(1));
+        script.extend(migrate(2));
+        script.push(Op::Goto("thread"));
+        let setup = Setup::mixed(3).with(|s| s.max_actions = 100_000);
+        let (outcome, cluster) = setup.run(script);
+        assert_eq!(outcome, Outcome::exited(3), "after {us} us");
+        cluster.assert_clean();
+    }
+}

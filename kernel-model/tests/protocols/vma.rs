@@ -5,9 +5,10 @@ use isa::syscall::{PopcornCall, Sysno};
 use kernel_model::signal::Signal;
 use kernel_model::task::ExitStatus;
 use msglayer::messages::{VmaInfoRequest, VmaInfoResponse, VmaOpRequest, VmaOpResponse};
+use msglayer::{Message, MessageType};
 
 use crate::support::script::{BSS, DATA_END, Imm, RODATA, Ret, V, call, exit_group, migrate};
-use crate::support::{Cluster, Op, Outcome, Setup, Val};
+use crate::support::{Cluster, Op, Outcome, Setup, Val, What};
 
 /// Where the tests map, and how much.
 const AREA: u64 = 0x1000_0000;
@@ -19,7 +20,13 @@ const PRIVATE_ANON: u64 = 0x22;
 
 /// Maps at [`AREA`], which is free, so that the wish is granted.
 fn map_area() -> Vec<Op> {
-    vec![call(Sysno::Mmap, &[AREA, LEN, READ_WRITE, PRIVATE_ANON, u64::MAX, 0]), Op::Expect(Ret, Imm(AREA))]
+    vec![
+        call(
+            Sysno::Mmap,
+            &[AREA, LEN, READ_WRITE, PRIVATE_ANON, u64::MAX, 0],
+        ),
+        Op::Expect(Ret, Imm(AREA)),
+    ]
 }
 
 fn ok(sysno: Sysno, args: &[u64]) -> [Op; 2] {
@@ -32,23 +39,39 @@ fn reads(addr: u64, value: u64) -> [Op; 2] {
 
 /// Addresses of all fetches, by which node, and what home said.
 fn fetches(cluster: &Cluster) -> Vec<(usize, u64)> {
-    cluster.recorder.messages::<VmaInfoRequest>().iter().map(|(from, _, m)| (*from, m.addr.get())).collect()
+    cluster
+        .recorder
+        .messages::<VmaInfoRequest>()
+        .iter()
+        .map(|(from, _, m)| (*from, m.addr.get()))
+        .collect()
 }
 
 /// All VMA operations in order: requests as (from, to, operation), answers as (from, to, result).
 fn operations(cluster: &Cluster) -> Vec<String> {
-    let requests = cluster.recorder.pick(|from, what| match what {
-        crate::support::What::Send { to, kind: msglayer::MessageType::VmaOpRequest, bytes } => {
-            let m = <VmaOpRequest as msglayer::Message>::parse(bytes).expect("a request");
-            Some(format!("{from}>{to} {:?} {:#x}", m.op().expect("an operation"), m.addr.get()))
+    cluster.recorder.pick(|from, what| match what {
+        What::Send {
+            to,
+            kind: MessageType::VmaOpRequest,
+            bytes,
+        } => {
+            let m = VmaOpRequest::parse(bytes).expect("a request");
+            Some(format!(
+                "{from}>{to} {:?} {:#x}",
+                m.op().expect("an operation"),
+                m.addr.get()
+            ))
         }
-        crate::support::What::Send { to, kind: msglayer::MessageType::VmaOpResponse, bytes } => {
-            let m = <VmaOpResponse as msglayer::Message>::parse(bytes).expect("a response");
+        What::Send {
+            to,
+            kind: MessageType::VmaOpResponse,
+            bytes,
+        } => {
+            let m = VmaOpResponse::parse(bytes).expect("a response");
             Some(format!("{from}>{to} {} {:#x}", m.ret.get(), m.addr.get()))
         }
         _ => None,
-    });
-    requests
+    })
 }
 
 fn segfault() -> Outcome {
@@ -59,30 +82,57 @@ fn segfault() -> Outcome {
 fn an_area_is_fetched_once_and_only_when_touched() {
     let mut script = map_area();
     script.extend(migrate(1));
-    script.extend([AREA + 0x1008, AREA, AREA + 0x3000, RODATA, RODATA + 8].map(|addr| Op::Load(0, Imm(addr))));
+    script.extend(
+        [AREA + 0x1008, AREA, AREA + 0x3000, RODATA, RODATA + 8].map(|addr| Op::Load(0, Imm(addr))),
+    );
     script.extend(migrate(0));
     script.extend(migrate(1));
     script.extend([Op::Load(0, Imm(AREA + 0x2000)), exit_group(0)]);
     let cluster = Setup::mixed(2).run_clean(script);
     // The text, the area by the page that was touched first, the read-only data; the register set for the way home is on the stack.
     let stack_page = 0x7fff_ffff_e000;
-    assert_eq!(fetches(&cluster), [(1, 0x40_0000), (1, AREA + 0x1000), (1, RODATA), (1, stack_page)]);
+    assert_eq!(
+        fetches(&cluster),
+        [
+            (1, 0x40_0000),
+            (1, AREA + 0x1000),
+            (1, RODATA),
+            (1, stack_page)
+        ]
+    );
     let answers = cluster.recorder.messages::<VmaInfoResponse>();
     let area = &answers[1].2;
-    assert_eq!((area.vm_start.get(), area.vm_end.get(), area.vm_file_path.as_str()), (AREA, AREA + LEN, Ok("")));
+    assert_eq!(
+        (
+            area.vm_start.get(),
+            area.vm_end.get(),
+            area.vm_file_path.as_str()
+        ),
+        (AREA, AREA + LEN, Ok(""))
+    );
     assert_eq!(answers[2].2.vm_file_path.as_str(), Ok("/prog"));
 }
 
 #[test]
 fn what_is_not_mapped_at_home_is_asked_for_every_time() {
-    let ask = || [Op::Popcorn(PopcornCall::GetThreadStatus, vec![Imm(AREA)]), Op::ExpectErr(Errno::EINVAL)];
+    let ask = || {
+        [
+            Op::Popcorn(PopcornCall::GetThreadStatus, vec![Imm(AREA)]),
+            Op::ExpectErr(Errno::EINVAL),
+        ]
+    };
     let mut script = migrate(1).to_vec();
     script.extend(ask());
     script.extend(ask());
     script.push(exit_group(0));
     let cluster = Setup::mixed(2).run_clean(script);
-    let refused: Vec<_> =
-        cluster.recorder.messages::<VmaInfoResponse>().iter().filter(|(_, _, m)| m.addr.get() == AREA).map(|(_, _, m)| m.result.get()).collect();
+    let refused: Vec<_> = cluster
+        .recorder
+        .messages::<VmaInfoResponse>()
+        .iter()
+        .filter(|(_, _, m)| m.addr.get() == AREA)
+        .map(|(_, _, m)| m.result.get())
+        .collect();
     assert_eq!(refused, [-Errno::ENOENT.raw(); 2]);
 }
 
@@ -112,11 +162,22 @@ fn munmap_at_home_reaches_every_guest_one_after_the_other() {
         script
     };
     let cluster = Setup::mixed(4).run_clean(tour(vec![exit_group(0)]));
-    let expected = [1, 2, 3].map(|nid| [format!("0>{nid} Munmap {AREA:#x}"), format!("{nid}>0 0 {AREA:#x}")]).concat();
+    let expected = [1, 2, 3]
+        .map(|nid| {
+            [
+                format!("0>{nid} Munmap {AREA:#x}"),
+                format!("{nid}>0 0 {AREA:#x}"),
+            ]
+        })
+        .concat();
     assert_eq!(operations(&cluster), expected);
     // It is gone everywhere: a guest that had it faults, and home says that there is nothing.
     for nid in [0, 1, 3] {
-        let mut end = if nid == 0 { vec![] } else { migrate(nid).to_vec() };
+        let mut end = if nid == 0 {
+            vec![]
+        } else {
+            migrate(nid).to_vec()
+        };
         end.extend([Op::Load(0, Imm(AREA)), exit_group(0)]);
         let (outcome, cluster) = Setup::mixed(4).run(tour(end));
         assert_eq!(outcome, segfault(), "on node {nid}");
@@ -159,7 +220,10 @@ fn mprotect_at_home_is_not_seen_by_a_guest_that_has_the_page() {
 fn a_guest_maps_and_unmaps_through_home() {
     let mut script = migrate(1).to_vec();
     script.extend([
-        call(Sysno::Mmap, &[0, LEN, READ_WRITE, PRIVATE_ANON, u64::MAX, 0]),
+        call(
+            Sysno::Mmap,
+            &[0, LEN, READ_WRITE, PRIVATE_ANON, u64::MAX, 0],
+        ),
         Op::Set(3, Ret),
         Op::Tell("address", Ret),
         Op::Store(V(3, 8), Imm(3)),
@@ -167,7 +231,11 @@ fn a_guest_maps_and_unmaps_through_home() {
     script.extend(migrate(2));
     script.extend([Op::Load(0, V(3, 8)), Op::Expect(V(0, 0), Imm(3))]);
     script.extend(migrate(1));
-    script.extend([Op::Call(Sysno::Munmap, vec![V(3, 0), Imm(LEN)]), Op::Expect(Ret, Imm(0)), exit_group(0)]);
+    script.extend([
+        Op::Call(Sysno::Munmap, vec![V(3, 0), Imm(LEN)]),
+        Op::Expect(Ret, Imm(0)),
+        exit_group(0),
+    ]);
     let cluster = Setup::mixed(3).run_clean(script);
     let at = cluster.recorder.told("address")[0].1;
     assert_eq!(
@@ -182,13 +250,20 @@ fn a_guest_maps_and_unmaps_through_home() {
             format!("0>1 0 {at:#x}"),
         ]
     );
-    assert!(!fetches(&cluster).contains(&(1, at)), "a guest that maps knows the area");
+    assert!(
+        !fetches(&cluster).contains(&(1, at)),
+        "a guest that maps knows the area"
+    );
     assert!(fetches(&cluster).contains(&(2, at)));
 }
 
 #[test]
 fn a_guests_mprotect_binds_home() {
-    for (nid, prot, outcome) in [(0, READ, segfault()), (0, READ_WRITE, Outcome::exited(0)), (1, READ, segfault())] {
+    for (nid, prot, outcome) in [
+        (0, READ, segfault()),
+        (0, READ_WRITE, Outcome::exited(0)),
+        (1, READ, segfault()),
+    ] {
         let mut script = map_area();
         script.extend(migrate(1));
         script.extend(ok(Sysno::Mprotect, &[AREA, LEN, prot]));
@@ -197,9 +272,18 @@ fn a_guests_mprotect_binds_home() {
         }
         script.extend([Op::Store(Imm(AREA), Imm(1)), exit_group(0)]);
         let (ended, cluster) = Setup::mixed(2).run(script);
-        assert_eq!(ended, outcome, "write on node {nid} after mprotect to {prot}");
+        assert_eq!(
+            ended, outcome,
+            "write on node {nid} after mprotect to {prot}"
+        );
         cluster.assert_clean();
-        assert_eq!(operations(&cluster), [format!("1>0 Mprotect {AREA:#x}"), format!("0>1 0 {AREA:#x}")]);
+        assert_eq!(
+            operations(&cluster),
+            [
+                format!("1>0 Mprotect {AREA:#x}"),
+                format!("0>1 0 {AREA:#x}")
+            ]
+        );
     }
 }
 
@@ -215,10 +299,16 @@ fn a_guests_heap_is_homes_heap() {
     ]);
     script.extend(migrate(0));
     script.extend(reads(DATA_END + 0x2000, 9));
-    script.extend([call(Sysno::Brk, &[DATA_END + 0x1000]), Op::Expect(Ret, Imm(DATA_END + 0x1000))]);
+    script.extend([
+        call(Sysno::Brk, &[DATA_END + 0x1000]),
+        Op::Expect(Ret, Imm(DATA_END + 0x1000)),
+    ]);
     script.extend(migrate(1));
     // Given back and taken again at home: zeroes.
-    script.extend([call(Sysno::Brk, &[DATA_END + 0x3000]), Op::Expect(Ret, Imm(DATA_END + 0x3000))]);
+    script.extend([
+        call(Sysno::Brk, &[DATA_END + 0x3000]),
+        Op::Expect(Ret, Imm(DATA_END + 0x3000)),
+    ]);
     script.extend(reads(DATA_END + 0x2000, 0));
     script.push(exit_group(0));
     Setup::mixed(2).run_clean(script);
@@ -234,7 +324,11 @@ fn advice_and_errors_of_a_guest() {
     script.extend(ok(Sysno::Madvise, &[AREA, LEN, 4]));
     script.extend(reads(AREA, 0));
     let errors: [(Sysno, &[u64], Errno); 5] = [
-        (Sysno::Mmap, &[0, 0, READ_WRITE, PRIVATE_ANON, u64::MAX, 0], Errno::EINVAL),
+        (
+            Sysno::Mmap,
+            &[0, 0, READ_WRITE, PRIVATE_ANON, u64::MAX, 0],
+            Errno::EINVAL,
+        ),
         (Sysno::Munmap, &[AREA + 1, LEN], Errno::EINVAL),
         (Sysno::Mprotect, &[0x10_0000, LEN, READ], Errno::ENOMEM),
         (Sysno::Madvise, &[AREA, LEN, 99], Errno::EINVAL),
@@ -252,17 +346,28 @@ fn a_thread_of_its_own_unmaps_while_guests_use_the_rest() {
     // Home maps and unmaps next to pages that a guest writes all the time: neither waits for ever.
     let stack: Val = Imm(BSS + 0x1_2000);
     let mut script = map_area();
-    script.extend([Op::Clone { stack, clear_tid: Imm(0) }, Op::IfEq(Ret, Imm(0), "guest"), Op::Set(0, Imm(0))]);
+    script.extend([
+        Op::Clone {
+            stack,
+            clear_tid: Imm(0),
+        },
+        Op::IfEq(Ret, Imm(0), "guest"),
+        Op::Set(0, Imm(0)),
+    ]);
     // Until the guest has begun.
     script.extend([
         Op::Mark("wait"),
         call(Sysno::SchedYield, &[]),
         Op::Load(1, Imm(AREA + 0x1000)),
         Op::IfEq(V(1, 0), Imm(0), "wait"),
-        Op::Mark("again"),]);
+        Op::Mark("again"),
+    ]);
     script.extend(ok(Sysno::Munmap, &[AREA + 0x2000, 0x2000]));
     script.extend([
-        call(Sysno::Mmap, &[AREA + 0x2000, 0x2000, READ_WRITE, PRIVATE_ANON, u64::MAX, 0]),
+        call(
+            Sysno::Mmap,
+            &[AREA + 0x2000, 0x2000, READ_WRITE, PRIVATE_ANON, u64::MAX, 0],
+        ),
         Op::Expect(Ret, Imm(AREA + 0x2000)),
         Op::FetchAdd(1, Imm(AREA), Imm(1)),
         Op::Add(0, Imm(1)),
@@ -273,7 +378,15 @@ fn a_thread_of_its_own_unmaps_while_guests_use_the_rest() {
         Op::Mark("guest"),
     ]);
     script.extend(migrate(1));
-    script.extend([Op::Mark("touch"), Op::FetchAdd(1, Imm(AREA), Imm(1)), Op::FetchAdd(1, Imm(AREA + 0x1000), Imm(1)), Op::Goto("touch")]);
+    script.extend([
+        Op::Mark("touch"),
+        Op::FetchAdd(1, Imm(AREA), Imm(1)),
+        Op::FetchAdd(1, Imm(AREA + 0x1000), Imm(1)),
+        Op::Goto("touch"),
+    ]);
     let cluster = Setup::mixed(2).run_clean(script);
-    assert!(operations(&cluster).len() >= 90, "most of the 50 were told to the guest");
+    assert!(
+        operations(&cluster).len() >= 90,
+        "most of the 50 were told to the guest"
+    );
 }

@@ -60,6 +60,8 @@ pub struct Setup {
     pub cpus: u16,
     /// Operations in a quantum; each takes 100 cycles, so that loops of scripts cost time like loops of programs.
     pub quantum: u64,
+    /// How long a task keeps its vCPU when others want it.
+    pub time_slice: SimDuration,
     pub latency: Option<SimDuration>,
     pub seed: u64,
     pub profile: Profile,
@@ -80,6 +82,7 @@ impl Setup {
             frames: 256,
             cpus: defaults.cpus,
             quantum: 100,
+            time_slice: defaults.time_slice,
             latency: None,
             seed: defaults.seed,
             profile: defaults.profile,
@@ -120,6 +123,7 @@ impl Setup {
             let mut config = NodeConfig::new(*nid, isas[nid.index()]);
             config.cpus = self.cpus;
             config.quantum = self.quantum;
+            config.time_slice = self.time_slice;
             config.cpi_milli = 100_000;
             config.seed = self.seed;
             config.profile = self.profile;

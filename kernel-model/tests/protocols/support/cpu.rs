@@ -101,7 +101,6 @@ impl ScriptedCpu {
                     next = script.address(mark);
                 }
             }
-            Op::Jump(target) => next = VirtAddr(*target),
             Op::Set(to, val) => {
                 let new = value(*val);
                 set_register(regs, *to, new);

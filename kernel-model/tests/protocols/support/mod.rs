@@ -11,4 +11,4 @@ pub mod wire;
 
 pub use cluster::{Cluster, Horizon, Outcome, Setup};
 pub use record::What;
-pub use script::{Op, Script, Val};
+pub use script::{Op, Val};

@@ -111,11 +111,6 @@ impl Recorder {
         self.records.borrow().clone()
     }
 
-    /// How many events there are so far.
-    pub fn len(&self) -> usize {
-        self.records.borrow().len()
-    }
-
     /// The events of one node, in its order.
     pub fn of(&self, nid: Nid) -> Vec<Record> {
         self.records

@@ -51,8 +51,6 @@ pub enum Op {
     Goto(&'static str),
     /// Goes there if both are equal.
     IfEq(Val, Val, &'static str),
-    /// Goes to an address outside the script.
-    Jump(u64),
     /// Sets a register.
     Set(usize, Val),
     /// Adds to a register.
