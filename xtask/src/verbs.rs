@@ -17,6 +17,8 @@ const BUILD_TOUR: &[&str] = &[
     "--quiet",
     "-p",
     "kettle-cc",
+    "--bin",
+    "kettle-cc",
     "--",
     TOUR,
     "-o",
@@ -32,10 +34,18 @@ const RUN_TOUR: &[&str] = &[
     "--bin",
     "kettle",
     "--",
-    "demo",
-    "--program",
+    "run",
+    "--nodes",
+    "x86_64,aarch64",
+    "--explain",
     TOUR_BINARY,
 ];
+/// What the demo is about, for somebody who has never heard of it. Printed before the program's own output.
+const INTRODUCTION: &str = "
+Popcorn Linux lets a running program move between computers whose processors speak different machine languages, in
+the middle of what it is doing. Kettle simulates such a cluster, its processors and its Popcorn kernels, on your
+computer, runs a real program on it, and tells what happened. First comes what the program itself prints.
+";
 
 /// The release of cargo-deny that `deny.toml` is written for; it is kept below `target`, away from the person's own tools.
 const CARGO_DENY: &str = "0.20.2";
@@ -54,7 +64,7 @@ pub fn demo() -> Result<(), Failed> {
     ensure(needs::BUILD.iter())?;
     std::fs::create_dir_all(root().join("target/demo"))
         .map_err(|error| Failed(format!("cannot make target/demo: {error}")))?;
-    in_order(&[
+    let build = [
         Step::new(
             "Build the compiler driver kettle-cc",
             "1 min the first time",
@@ -70,8 +80,14 @@ pub fn demo() -> Result<(), Failed> {
             "",
             BUILD_TOUR,
         ),
-        Step::new("Run it on a simulated cluster of both", "", RUN_TOUR),
-    ])
+    ];
+    let run = Step::new("Run it on a simulated cluster of both", "", RUN_TOUR);
+    let steps = build.len() + 1;
+    for (index, step) in build.iter().enumerate() {
+        step.run((index + 1, steps), &root()).map_err(Failed)?;
+    }
+    println!("{INTRODUCTION}");
+    run.run((steps, steps), &root()).map_err(Failed)
 }
 
 /// `cargo xtask test`: everything that must hold before a change is taken.

@@ -129,7 +129,7 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
             say(&format_args!("kettle: note: {note}"));
         }
         if let Some(story) = recorder.story() {
-            say(&story.trim_end());
+            say(&story);
         }
         say(&*summary);
     }

@@ -6,6 +6,7 @@
 
 mod machine;
 mod migration;
+mod path;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -14,78 +15,22 @@ use isa::wire::{FieldArch, Regset};
 use isa::{Errno, VirtAddr};
 use kernel_model::{Access, Event, Kernel, Pid};
 use msglayer::messages::{BackMigrationRequest, CloneRequest, RemoteTaskPairing};
-use msglayer::{Message, MessageType, Nid, SimDuration, SimTime};
+use msglayer::{Message, MessageType, Nid, SimTime};
 
 use crate::program::Program;
-pub use machine::{FrameSide, Machine, PageKind};
+use machine::NativeStack;
+pub use machine::{Machine, PageKind};
 pub use migration::{Migration, PageMove, Sent, Traffic, WATCHED};
+pub use path::{Route, Stop, ThreadKey, Traveller};
 
 /// Migrations that are kept in full.
 const TOLD: usize = 3;
 /// Threads whose path is kept.
 const MAX_TRAVELLERS: usize = 4;
-/// Stops of a path that are kept.
-const MAX_STOPS: usize = 8;
 /// Bytes of output that are kept of a stop.
 const MAX_PRINTED: usize = 512;
 /// Messages that are remembered in case a migration turns out to have begun before them.
 const RECENT: usize = 256;
-
-/// A thread: its home, and its pid there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ThreadKey {
-    /// Where it was created.
-    pub home: Nid,
-    /// Its pid there.
-    pub pid: Pid,
-}
-
-/// A thread's path.
-#[derive(Debug)]
-pub struct Traveller {
-    /// Which thread.
-    pub thread: ThreadKey,
-    /// Where it was, in order.
-    pub stops: Vec<Stop>,
-    /// Stops that were not kept.
-    pub more_stops: u64,
-    /// When and where it ended.
-    pub ended: Option<(Nid, SimTime)>,
-}
-
-/// A stay of a thread on a node.
-#[derive(Debug)]
-pub struct Stop {
-    /// Where.
-    pub nid: Nid,
-    /// From when on.
-    pub since: SimTime,
-    /// When it left.
-    pub left: Option<SimTime>,
-    /// The function that it is in.
-    pub function: Option<String>,
-    /// What the program printed meanwhile; only of programs with one thread.
-    pub printed: String,
-}
-
-/// Figures of all migrations from one node to another.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Route {
-    /// Threads that left.
-    pub departures: u64,
-    /// Those that arrived.
-    pub arrivals: u64,
-    /// Time from departure to arrival, of all that arrived.
-    pub total: SimDuration,
-    /// The shortest.
-    pub shortest: Option<SimDuration>,
-    /// The longest.
-    pub longest: SimDuration,
-    /// Pages whose bytes came on the thread's account while it was watched.
-    pub copies: u64,
-    /// Rights to write that came without bytes.
-    pub grants: u64,
-}
 
 /// A thread that is away or has been.
 #[derive(Debug)]
@@ -117,6 +62,8 @@ pub struct Journey {
     /// By node and pid there, for pids that are not the thread's own.
     twins: BTreeMap<(Nid, Pid), ThreadKey>,
     legs: BTreeMap<ThreadKey, Leg>,
+    /// Stacks that threads of the told migrations have left or come to.
+    stacks: Vec<NativeStack>,
     /// When living threads were created; the first one is not among them.
     born: BTreeMap<ThreadKey, SimTime>,
     /// Threads whose registers are on the network, by sender, receiver and type.
@@ -138,25 +85,72 @@ impl Journey {
         match *event {
             Event::Exec { tgid, path } => {
                 self.program.get_or_insert_with(|| (path.to_owned(), at));
-                let thread = ThreadKey { home: nid, pid: Pid(tgid.0) };
+                let thread = ThreadKey {
+                    home: nid,
+                    pid: Pid(tgid.0),
+                };
                 self.traveller(thread, at);
             }
             Event::Clone { child, .. } => {
                 self.threaded = true;
-                self.born.insert(ThreadKey { home: nid, pid: child }, at);
+                self.born.insert(
+                    ThreadKey {
+                        home: nid,
+                        pid: child,
+                    },
+                    at,
+                );
             }
-            Event::MigrateOut { pid, to, pc, resume_pc, back, .. } => {
-                let departure = Departure { at, nid, pid, to, pc, resume_pc, back };
+            Event::MigrateOut {
+                pid,
+                to,
+                pc,
+                sp,
+                resume_pc,
+                back,
+                ..
+            } => {
+                let departure = Departure {
+                    at,
+                    nid,
+                    pid,
+                    to,
+                    pc,
+                    sp,
+                    resume_pc,
+                    back,
+                };
                 self.depart(&departure);
             }
             Event::Send { to, kind, bytes } => self.send(at, nid, to, kind, bytes),
             Event::Receive { from, kind, .. } => self.receive(at, nid, from, kind),
-            Event::MigrateIn { pid, from, from_pid, back, .. } => {
-                let thread = if back { ThreadKey { home: nid, pid } } else { ThreadKey { home: from, pid: from_pid } };
+            Event::MigrateIn {
+                pid,
+                from,
+                from_pid,
+                back,
+                ..
+            } => {
+                let thread = if back {
+                    ThreadKey { home: nid, pid }
+                } else {
+                    ThreadKey {
+                        home: from,
+                        pid: from_pid,
+                    }
+                };
                 self.arrive(at, nid, pid, thread);
             }
-            Event::PageGranted { pid, addr, data, .. } => self.page_granted(at, nid, pid, addr, data),
-            Event::PageFault { pid, pc, addr, access, result } => self.page_fault(at, nid, pid, pc, addr, access, result),
+            Event::PageGranted {
+                pid, addr, data, ..
+            } => self.page_granted(at, nid, pid, addr, data),
+            Event::PageFault {
+                pid,
+                pc,
+                addr,
+                access,
+                result,
+            } => self.page_fault(at, nid, pid, pc, addr, access, result),
             Event::Syscall { pid, name, ret, .. } => self.syscall(nid, pid, name, ret),
             Event::Output { bytes, .. } => self.output(bytes),
             Event::Exit { pid, .. } => self.exit(at, nid, pid),
@@ -165,21 +159,42 @@ impl Journey {
     }
 
     fn depart(&mut self, departure: &Departure) {
-        let &Departure { at, nid, pid, to, pc, resume_pc, back } = departure;
+        let &Departure {
+            at,
+            nid,
+            pid,
+            to,
+            pc,
+            sp,
+            resume_pc,
+            back,
+        } = departure;
         let thread = self.who(nid, pid);
         self.leave(thread, at);
+        let first_visit = !self.routes.keys().any(|(_, there)| *there == to);
         self.routes.entry((nid, to)).or_default().departures += 1;
         let number = self.departures();
         let told = (self.told.len() < TOLD).then(|| {
             let mut migration = Migration::new(number, thread.pid, pid, nid, at);
-            (migration.to, migration.pc, migration.resume_pc, migration.back) = (to, pc, resume_pc, back);
+            (migration.to, migration.pc, migration.resume_pc) = (to, pc, resume_pc);
+            (migration.back, migration.first_visit) = (back, first_visit);
             for message in &self.recent {
                 migration.note_message(*message);
             }
             self.told.push(migration);
+            let isa = self.machine.isa(nid);
+            self.stacks
+                .extend(self.machine.native_stack(nid, pid, sp, isa));
             self.told.len() - 1
         });
-        let leg = Leg { from: nid, to, departed: at, arrived: None, told, granted: false };
+        let leg = Leg {
+            from: nid,
+            to,
+            departed: at,
+            arrived: None,
+            told,
+            granted: false,
+        };
         self.legs.insert(thread, leg);
         let born = self.born.get(&thread).copied().unwrap_or(at);
         if let Some(index) = self.traveller(thread, born)
@@ -190,7 +205,11 @@ impl Journey {
     }
 
     fn send(&mut self, at: SimTime, nid: Nid, to: Nid, kind: MessageType, bytes: &[u8]) {
-        let message = Sent { at, kind, size: bytes.len() };
+        let message = Sent {
+            at,
+            kind,
+            size: bytes.len(),
+        };
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
@@ -201,7 +220,10 @@ impl Journey {
         match kind {
             MessageType::TaskMigrate => {
                 if let Ok(request) = CloneRequest::parse(bytes) {
-                    let thread = ThreadKey { home: nid, pid: Pid(request.origin_pid.get()) };
+                    let thread = ThreadKey {
+                        home: nid,
+                        pid: Pid(request.origin_pid.get()),
+                    };
                     self.registers_sent(at, (nid, to, kind), thread, &request.arch);
                 }
             }
@@ -213,7 +235,10 @@ impl Journey {
             }
             MessageType::TaskPairing => {
                 if let Ok(request) = RemoteTaskPairing::parse(bytes) {
-                    let thread = ThreadKey { home: to, pid: Pid(request.your_pid.get()) };
+                    let thread = ThreadKey {
+                        home: to,
+                        pid: Pid(request.your_pid.get()),
+                    };
                     self.twins.insert((nid, Pid(request.my_pid.get())), thread);
                 }
             }
@@ -221,11 +246,21 @@ impl Journey {
         }
     }
 
-    fn registers_sent(&mut self, at: SimTime, way: (Nid, Nid, MessageType), thread: ThreadKey, arch: &FieldArch) {
+    fn registers_sent(
+        &mut self,
+        at: SimTime,
+        way: (Nid, Nid, MessageType),
+        thread: ThreadKey,
+        arch: &FieldArch,
+    ) {
         let (machine, nid) = (&self.machine, way.0);
-        let Some(leg) = self.legs.get(&thread) else { return };
+        let Some(leg) = self.legs.get(&thread) else {
+            return;
+        };
         self.in_flight.entry(way).or_default().push_back(thread);
-        let Some(migration) = leg.told.map(|told| &mut self.told[told]) else { return };
+        let Some(migration) = leg.told.map(|told| &mut self.told[told]) else {
+            return;
+        };
         if migration.from != nid {
             migration.relayed = Some(at);
             return;
@@ -233,59 +268,118 @@ impl Journey {
         migration.sent = Some(at);
         let set: Regset = arch.regset(machine.isa(migration.to));
         migration.chain = machine.chain(nid, migration.from_pid, &set);
-        migration.around = machine.surroundings(nid, migration.from_pid, set.sp(), VirtAddr(arch.tls.get()));
+        let pid = migration.from_pid;
+        let stack = machine.native_stack(nid, pid, set.sp(), set.isa());
+        self.stacks.extend(stack);
+        migration.around = machine.surroundings(nid, pid, VirtAddr(arch.tls.get()), &self.stacks);
     }
 
     fn receive(&mut self, at: SimTime, nid: Nid, from: Nid, kind: MessageType) {
         // A link delivers in order, so the first that left is the first that comes.
-        let thread = self.in_flight.get_mut(&(from, nid, kind)).and_then(VecDeque::pop_front);
-        let leg = thread.and_then(|thread| self.legs.get(&thread)).filter(|leg| leg.to == nid);
+        let thread = self
+            .in_flight
+            .get_mut(&(from, nid, kind))
+            .and_then(VecDeque::pop_front);
+        let leg = thread
+            .and_then(|thread| self.legs.get(&thread))
+            .filter(|leg| leg.to == nid);
         if let Some(told) = leg.and_then(|leg| leg.told) {
             self.told[told].received = Some(at);
         }
     }
 
     fn arrive(&mut self, at: SimTime, nid: Nid, pid: Pid, thread: ThreadKey) {
-        let Some(leg) = self.legs.get_mut(&thread) else { return };
+        let Some(leg) = self.legs.get_mut(&thread) else {
+            return;
+        };
         leg.arrived = Some(at);
-        self.routes.entry((leg.from, leg.to)).or_default().arrival(at.saturating_since(leg.departed));
+        self.routes
+            .entry((leg.from, leg.to))
+            .or_default()
+            .arrival(at.saturating_since(leg.departed));
         let mut function = None;
         if let Some(told) = leg.told {
             let migration = &mut self.told[told];
             migration.arrived = Some(at);
             migration.to_pid = Some(pid);
-            function = migration.chain.sites.first().map(|site| self.machine.caller(*site));
+            function = migration
+                .chain
+                .sites
+                .first()
+                .map(|site| self.machine.caller(*site));
             function = function.or_else(|| self.machine.function(nid, migration.resume_pc));
         }
         if let Some(index) = self.traveller(thread, at) {
-            self.travellers[index].stop(Stop { nid, since: at, left: None, function, printed: String::new() });
+            self.travellers[index].stop(Stop {
+                nid,
+                since: at,
+                left: None,
+                function,
+                printed: String::new(),
+            });
         }
     }
 
     fn page_granted(&mut self, at: SimTime, nid: Nid, pid: Pid, addr: VirtAddr, data: bool) {
         let thread = self.who(nid, pid);
-        let Some(leg) = self.legs.get_mut(&thread) else { return };
+        let Some(leg) = self.legs.get_mut(&thread) else {
+            return;
+        };
         leg.granted = true;
         if leg.arrived.is_some_and(|arrived| at <= arrived + WATCHED) {
             let route = self.routes.entry((leg.from, leg.to)).or_default();
-            *(if data { &mut route.copies } else { &mut route.grants }) += 1;
+            *(if data {
+                &mut route.copies
+            } else {
+                &mut route.grants
+            }) += 1;
         }
-        let Some(migration) = leg.told.map(|told| &mut self.told[told]).filter(|m| m.is_watched(at)) else { return };
+        let Some(migration) = leg
+            .told
+            .map(|told| &mut self.told[told])
+            .filter(|m| m.is_watched(at))
+        else {
+            return;
+        };
         let kind = self.machine.page_kind(nid, addr, &migration.around);
         if let Some(page) = migration.page(nid, addr, kind) {
-            *(if data { &mut page.copies } else { &mut page.grants }) += 1;
+            *(if data {
+                &mut page.copies
+            } else {
+                &mut page.grants
+            }) += 1;
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are the fields of the event")]
-    fn page_fault(&mut self, at: SimTime, nid: Nid, pid: Pid, pc: VirtAddr, addr: VirtAddr, access: Access, result: u32) {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are the fields of the event"
+    )]
+    fn page_fault(
+        &mut self,
+        at: SimTime,
+        nid: Nid,
+        pid: Pid,
+        pc: VirtAddr,
+        addr: VirtAddr,
+        access: Access,
+        result: u32,
+    ) {
         let thread = self.who(nid, pid);
-        let Some(leg) = self.legs.get_mut(&thread) else { return };
+        let Some(leg) = self.legs.get_mut(&thread) else {
+            return;
+        };
         let granted = std::mem::take(&mut leg.granted);
         if nid != leg.to || leg.arrived.is_none() {
             return;
         }
-        let Some(migration) = leg.told.map(|told| &mut self.told[told]).filter(|m| m.is_watched(at)) else { return };
+        let Some(migration) = leg
+            .told
+            .map(|told| &mut self.told[told])
+            .filter(|m| m.is_watched(at))
+        else {
+            return;
+        };
         if !granted && result == 0 {
             let kind = self.machine.page_kind(nid, addr, &migration.around);
             if let Some(page) = migration.page(nid, addr, kind) {
@@ -294,7 +388,9 @@ impl Journey {
         }
         if access == Access::Fetch && pc == migration.resume_pc && migration.landing_faults == 0 {
             migration.first_instruction = Some(at);
-        } else if self.machine.same_function(nid, pc, migration.resume_pc) && !migration.back_in_program {
+        } else if self.machine.same_function(nid, pc, migration.resume_pc)
+            && !migration.back_in_program
+        {
             migration.landed = Some(at);
             migration.landing_faults += 1;
         } else {
@@ -304,7 +400,9 @@ impl Journey {
 
     fn syscall(&mut self, nid: Nid, pid: Pid, name: &str, ret: u64) {
         let thread = self.who(nid, pid);
-        let Some(leg) = self.legs.get(&thread) else { return };
+        let Some(leg) = self.legs.get(&thread) else {
+            return;
+        };
         match (leg.arrived, Errno::decode(ret)) {
             // It asked to leave, and is told that it has not left.
             (None, Err(errno)) if nid == leg.from && name == "popcorn_migrate" => {
@@ -346,7 +444,9 @@ impl Journey {
         };
         if here {
             self.leave(thread, at);
-            self.legs.remove(&thread);
+            if let Some(told) = self.legs.remove(&thread).and_then(|leg| leg.told) {
+                self.told[told].ended = true;
+            }
             if let Some(traveller) = self.travellers.iter_mut().find(|t| t.thread == thread) {
                 traveller.ended.get_or_insert((nid, at));
             }
@@ -367,7 +467,10 @@ impl Journey {
     }
 
     fn who(&self, nid: Nid, pid: Pid) -> ThreadKey {
-        self.twins.get(&(nid, pid)).copied().unwrap_or(ThreadKey { home: nid, pid })
+        self.twins
+            .get(&(nid, pid))
+            .copied()
+            .unwrap_or(ThreadKey { home: nid, pid })
     }
 
     /// The path of a thread, begun if there is room for one more.
@@ -375,8 +478,19 @@ impl Journey {
         let known = self.travellers.iter().position(|t| t.thread == thread);
         known.or_else(|| {
             (self.travellers.len() < MAX_TRAVELLERS).then(|| {
-                let first = Stop { nid: thread.home, since, left: None, function: None, printed: String::new() };
-                self.travellers.push(Traveller { thread, stops: vec![first], more_stops: 0, ended: None });
+                let first = Stop {
+                    nid: thread.home,
+                    since,
+                    left: None,
+                    function: None,
+                    printed: String::new(),
+                };
+                self.travellers.push(Traveller {
+                    thread,
+                    stops: vec![first],
+                    more_stops: 0,
+                    ended: None,
+                });
                 self.travellers.len() - 1
             })
         })
@@ -390,30 +504,7 @@ struct Departure {
     pid: Pid,
     to: Nid,
     pc: VirtAddr,
+    sp: VirtAddr,
     resume_pc: VirtAddr,
     back: bool,
-}
-
-impl Traveller {
-    fn stop(&mut self, stop: Stop) {
-        if self.stops.len() < MAX_STOPS {
-            self.stops.push(stop);
-        } else {
-            self.more_stops += 1;
-        }
-    }
-}
-
-impl Route {
-    /// The mean time from departure to arrival.
-    pub fn mean(&self) -> Option<SimDuration> {
-        Some(SimDuration::from_ps(self.total.as_ps().checked_div(self.arrivals)?))
-    }
-
-    fn arrival(&mut self, took: SimDuration) {
-        self.arrivals += 1;
-        self.total = self.total + took;
-        self.shortest = Some(self.shortest.map_or(took, |shortest| shortest.min(took)));
-        self.longest = self.longest.max(took);
-    }
 }

@@ -18,7 +18,6 @@ use kernel_model::{Event, EventSink, Kernel};
 use msglayer::{Nid, SimTime};
 
 pub use digest::Digest;
-pub use story::INTRODUCTION;
 pub use summary::Summary;
 pub use trace::Trace;
 

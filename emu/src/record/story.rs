@@ -11,13 +11,10 @@ use std::fmt;
 use msglayer::{Nid, SimDuration, SimTime};
 
 use super::journey::{Journey, Migration};
-use lines::{WIDTH, heading, item, paragraph};
+use lines::{heading, last_heading, paragraph, row};
 
-/// What Kettle is, in two sentences: for those who see it the first time.
-pub const INTRODUCTION: &str = "\
-Popcorn Linux lets one running program move between computers whose processors speak different machine languages, with all that it
-is in the middle of. Kettle is such a cluster in one command: it simulates the computers and their Popcorn kernels, runs the real
-machine code of the program on them, and tells what happened.";
+/// Routes that are listed.
+const ROUTES: usize = 20;
 
 /// The story of a journey.
 pub struct Story<'a> {
@@ -35,19 +32,60 @@ impl<'a> Story<'a> {
         if all == told {
             return Ok(());
         }
-        heading(f, &format!("The other {}, in figures", plural(all - told, "migration")))?;
-        paragraph(f, &format!("All {all} migrations by route. \"On the way\" is the virtual time from saved registers to a thread that is ready to run; pages are those that followed within {}.", span(super::journey::WATCHED)))?;
+        heading(
+            f,
+            &format!("The other {}, in figures", plural(all - told, "migration")),
+        )?;
+        paragraph(
+            f,
+            &format!(
+                "All {} migrations by route. \"On the way\" is the virtual time from saved registers to a thread that is ready to \
+                 run. \"Pages\" came on the thread's account within a millisecond of its arrival, \"rights\" are rights to write \
+                 pages that were there already.",
+                grouped(all)
+            ),
+        )?;
         writeln!(f)?;
-        writeln!(f, "  {:<34}{:>8}{:>38}{:>18}", "", "threads", "on the way: mean (least to most)", "pages + rights")?;
-        for ((from, to), route) in &self.journey.routes {
-            let way = format!("{} ──> {}", self.node(*from), self.node(*to));
+        let mut line = |way: &str, number: &str, times: &str, pages: &str, rights: &str| {
+            row(
+                f,
+                &format!("  {way:<37}{number:>8}{times:>31}{pages:>9}{rights:>9}"),
+            )
+        };
+        line(
+            "",
+            "number",
+            "on the way (least to most)",
+            "pages",
+            "rights",
+        )?;
+        for ((from, to), route) in self.journey.routes.iter().take(ROUTES) {
             let times = match (route.mean(), route.shortest) {
-                (Some(mean), Some(least)) => format!("{} ({} to {})", span(mean), span(least), span(route.longest)),
+                (Some(mean), Some(least)) => {
+                    format!(
+                        "{} ({} to {})",
+                        span(mean),
+                        span(least),
+                        span(route.longest)
+                    )
+                }
                 _ => "none arrived".to_owned(),
             };
-            writeln!(f, "  {way:<34}{:>8}{times:>38}{:>18}", route.departures, format!("{} + {}", route.copies, route.grants))?;
+            let way = format!("{} ──> {}", self.node(*from), self.node(*to));
+            let figures = [route.departures, route.copies, route.grants].map(grouped);
+            line(&way, &figures[0], &times, &figures[1], &figures[2])?;
         }
-        writeln!(f)
+        if self.journey.routes.len() > ROUTES {
+            let more = (self.journey.routes.len() - ROUTES) as u64;
+            line(
+                &format!("… and {}", plural(more, "other route")),
+                "",
+                "",
+                "",
+                "",
+            )?;
+        }
+        Ok(())
     }
 
     /// "node 1 (aarch64)".
@@ -57,7 +95,10 @@ impl<'a> Story<'a> {
 
     /// "cross_border()", or the address where there is no name.
     fn function(&self, nid: Nid, address: isa::VirtAddr) -> String {
-        self.journey.machine.function(nid, address).map_or_else(|| address.to_string(), |name| format!("{name}()"))
+        self.journey
+            .machine
+            .function(nid, address)
+            .map_or_else(|| address.to_string(), |name| format!("{name}()"))
     }
 
     fn differs(&self, migration: &Migration) -> bool {
@@ -74,17 +115,26 @@ impl fmt::Display for Story<'_> {
             leg::leg(self, migration, f)?;
         }
         self.rest(f)?;
-        heading(f, "In short")?;
-        item(f, "Time", "All times are virtual: computed from instructions and messages, not measured. They do not depend on your computer.")?;
-        item(f, "Digest", "The last line is a fingerprint of every event of the run. The same program on the same cluster gives the same digest, each time and on any computer.")?;
-        writeln!(f)
+        heading(f, "How to read this")?;
+        paragraph(
+            f,
+            "Times are virtual: worked out from the instructions that were executed and the messages that were sent, so they \
+             are the same on any computer. The digest in the last line is a fingerprint of all that happened: the same program \
+             on the same cluster gives the same digest, every time. To see every single event, add --trace FILE.",
+        )?;
+        // The summary of the run follows.
+        last_heading(f, "In figures")
     }
 }
 
 /// "3 frames".
 fn plural(number: u64, noun: &str) -> String {
     let grouped = grouped(number);
-    if number == 1 { format!("1 {noun}") } else { format!("{grouped} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{grouped} {noun}s")
+    }
 }
 
 /// "4,096".
@@ -112,6 +162,10 @@ fn span(time: SimDuration) -> String {
     match ns {
         0..1_000_000 => format!("{}.{} us", ns / 1_000, ns % 1_000 / 100),
         1_000_000..1_000_000_000 => format!("{}.{} ms", ns / 1_000_000, ns % 1_000_000 / 100_000),
-        _ => format!("{}.{} s", grouped(ns / 1_000_000_000), ns % 1_000_000_000 / 100_000_000),
+        _ => format!(
+            "{}.{} s",
+            grouped(ns / 1_000_000_000),
+            ns % 1_000_000_000 / 100_000_000
+        ),
     }
 }

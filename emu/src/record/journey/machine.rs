@@ -57,8 +57,8 @@ pub enum PageKind {
     Constants,
     /// Global variables.
     Globals,
-    /// The stack of native frames of the ISA that the thread arrives on.
-    NativeStack,
+    /// A stack of native frames of an ISA.
+    NativeStack(Isa),
     /// The stack of everything that lives across a migration.
     DataStack,
     /// Thread-local variables.
@@ -67,10 +67,18 @@ pub enum PageKind {
     Other,
 }
 
+/// A stack of native frames, end exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NativeStack {
+    start: VirtAddr,
+    end: VirtAddr,
+    isa: Isa,
+}
+
 /// The areas around a thread that arrives.
 #[derive(Clone, Debug, Default)]
 pub struct Surroundings {
-    native: Option<(VirtAddr, VirtAddr)>,
+    native: Vec<NativeStack>,
     data: Option<(VirtAddr, VirtAddr)>,
     thread_locals: VirtAddr,
 }
@@ -190,17 +198,24 @@ impl Machine {
         chain
     }
 
-    /// The areas around a thread of `nid` that will go on with `sp` and thread pointer `tls`.
-    pub fn surroundings(&self, nid: Nid, pid: Pid, sp: VirtAddr, tls: VirtAddr) -> Surroundings {
-        let mm = self.mm(nid, pid);
-        let area = |address| {
-            let mm = mm.as_ref()?;
-            let areas = mm.vmas.borrow();
-            areas.covering(address).map(|vma| (vma.start, vma.end))
-        };
+    /// The area of the stack that `sp` of a task points into, for frames of `isa`.
+    pub fn native_stack(&self, nid: Nid, pid: Pid, sp: VirtAddr, isa: Isa) -> Option<NativeStack> {
+        let (start, end) = self.area(nid, pid, sp)?;
+        Some(NativeStack { start, end, isa })
+    }
+
+    /// The areas around a thread of `nid` that will go on with thread pointer `tls`, among these stacks.
+    pub fn surroundings(
+        &self,
+        nid: Nid,
+        pid: Pid,
+        tls: VirtAddr,
+        stacks: &[NativeStack],
+    ) -> Surroundings {
+        let data = self.has_call_sites().then(|| self.area(nid, pid, tls));
         Surroundings {
-            native: area(sp),
-            data: self.call_sites.as_ref().and_then(|_| area(tls)),
+            native: stacks.to_vec(),
+            data: data.flatten(),
             thread_locals: tls.page_align_down(),
         }
     }
@@ -213,18 +228,29 @@ impl Machine {
             let covers = |s: &&Segment| s.address.page_align_down() <= page && page < s.end();
             image.segments().iter().find(covers)
         });
-        let within = |area: &Option<(VirtAddr, VirtAddr)>| {
-            area.is_some_and(|(start, end)| start <= addr && addr < end)
+        let stack = || {
+            around
+                .native
+                .iter()
+                .find(|s| s.start <= addr && addr < s.end)
         };
         match segment {
             Some(segment) if segment.execute => PageKind::Code,
             Some(segment) if segment.write => PageKind::Globals,
             Some(_) => PageKind::Constants,
             None if page == around.thread_locals => PageKind::ThreadLocals,
-            None if within(&around.native) => PageKind::NativeStack,
-            None if within(&around.data) => PageKind::DataStack,
-            None => PageKind::Other,
+            None => match (stack(), around.data) {
+                (Some(stack), _) => PageKind::NativeStack(stack.isa),
+                (None, Some((start, end))) if start <= addr && addr < end => PageKind::DataStack,
+                _ => PageKind::Other,
+            },
         }
+    }
+
+    fn area(&self, nid: Nid, pid: Pid, addr: VirtAddr) -> Option<(VirtAddr, VirtAddr)> {
+        let mm = self.mm(nid, pid)?;
+        let areas = mm.vmas.borrow();
+        areas.covering(addr).map(|vma| (vma.start, vma.end))
     }
 
     fn mm(&self, nid: Nid, pid: Pid) -> Option<Rc<Mm>> {

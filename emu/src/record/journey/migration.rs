@@ -64,6 +64,8 @@ pub struct Migration {
     pub to: Nid,
     /// It went home.
     pub back: bool,
+    /// No thread had gone there before: the node has to make the process first.
+    pub first_visit: bool,
     /// PC at the system call.
     pub pc: VirtAddr,
     /// Where it was to go on.
@@ -92,6 +94,8 @@ pub struct Migration {
     pub back_in_program: bool,
     /// It left again, or ended.
     pub left: Option<SimTime>,
+    /// It did not leave again.
+    pub ended: bool,
     /// It did not go after all.
     pub refused: Option<Errno>,
     /// Pages that came on its account, in the order of their first coming.
@@ -103,7 +107,13 @@ pub struct Migration {
 }
 
 impl Migration {
-    pub(super) fn new(number: u64, thread: Pid, from_pid: Pid, from: Nid, departed: SimTime) -> Self {
+    pub(super) fn new(
+        number: u64,
+        thread: Pid,
+        from_pid: Pid,
+        from: Nid,
+        departed: SimTime,
+    ) -> Self {
         Self {
             number,
             thread,
@@ -112,6 +122,7 @@ impl Migration {
             from,
             to: from,
             back: false,
+            first_visit: false,
             pc: VirtAddr(0),
             resume_pc: VirtAddr(0),
             chain: Chain::default(),
@@ -126,6 +137,7 @@ impl Migration {
             landing_faults: 0,
             back_in_program: false,
             left: None,
+            ended: false,
             refused: None,
             pages: Vec::new(),
             more_pages: 0,
@@ -139,6 +151,15 @@ impl Migration {
         Some(self.left.map_or(limit, |left| left.min(limit)))
     }
 
+    /// The time from its saved registers to its first instruction at the destination.
+    pub fn running_after(&self) -> Option<SimDuration> {
+        Some(
+            self.first_instruction
+                .or(self.arrived)?
+                .saturating_since(self.departed),
+        )
+    }
+
     /// Messages between departure and arrival.
     pub fn traffic_under_way(&self) -> Traffic {
         let arrived = self.arrived.unwrap_or(SimTime::MAX);
@@ -150,7 +171,11 @@ impl Migration {
         let (Some(arrived), Some(end)) = (self.arrived, self.watched_until()) else {
             return Traffic::new();
         };
-        traffic(self.sent_messages.iter().filter(|m| arrived < m.at && m.at <= end))
+        traffic(
+            self.sent_messages
+                .iter()
+                .filter(|m| arrived < m.at && m.at <= end),
+        )
     }
 
     /// Whether some messages or pages were too many to be kept.
@@ -169,16 +194,31 @@ impl Migration {
         self.watched_until().is_none_or(|end| at <= end)
     }
 
-    pub(super) fn page(&mut self, nid: Nid, addr: VirtAddr, kind: PageKind) -> Option<&mut PageMove> {
+    pub(super) fn page(
+        &mut self,
+        nid: Nid,
+        addr: VirtAddr,
+        kind: PageKind,
+    ) -> Option<&mut PageMove> {
         let addr = addr.page_align_down();
-        let known = self.pages.iter().position(|p| p.nid == nid && p.addr == addr);
+        let known = self
+            .pages
+            .iter()
+            .position(|p| p.nid == nid && p.addr == addr);
         let index = known.unwrap_or(self.pages.len());
         if index == MAX_PAGES {
             self.more_pages += 1;
             return None;
         }
         if known.is_none() {
-            self.pages.push(PageMove { nid, addr, kind, copies: 0, grants: 0, local: 0 });
+            self.pages.push(PageMove {
+                nid,
+                addr,
+                kind,
+                copies: 0,
+                grants: 0,
+                local: 0,
+            });
         }
         self.pages.get_mut(index)
     }

@@ -5,12 +5,18 @@ use std::fmt::{self, Write};
 /// Columns of the story.
 pub const WIDTH: usize = 100;
 /// Columns before the text of an item.
-const LABEL: usize = 16;
+const LABEL: usize = 14;
 
-/// A heading with a rule up to the right margin, after an empty line.
+/// A heading with a rule up to the right margin, with an empty line on either side.
 pub fn heading(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
+    last_heading(f, title)?;
+    writeln!(f)
+}
+
+/// The same without the empty line after it: what follows is not ours.
+pub fn last_heading(f: &mut fmt::Formatter<'_>, title: &str) -> fmt::Result {
     let rule = WIDTH.saturating_sub(title.chars().count() + 4);
-    writeln!(f, "\n── {title} {}\n", "─".repeat(rule))
+    writeln!(f, "\n── {title} {}", "─".repeat(rule))
 }
 
 /// A paragraph, indented by two.
@@ -18,14 +24,20 @@ pub fn paragraph(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     wrapped(f, "  ", "  ", text)
 }
 
-/// A paragraph with a label in front of it.
+/// A paragraph with a label in front of it, after an empty line.
 pub fn item(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
-    wrapped(f, &format!("  {label:<width$}", width = LABEL - 2), &" ".repeat(LABEL), text)
+    writeln!(f)?;
+    wrapped(
+        f,
+        &format!("  {label:<width$}", width = LABEL - 2),
+        &" ".repeat(LABEL),
+        text,
+    )
 }
 
-/// A line under an item.
-pub fn under(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    writeln!(f, "{:LABEL$}{}", "", text.trim_end())
+/// A row of a table; what does not fit is cut.
+pub fn row(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+    writeln!(f, "    {}", cut(text.trim_end(), WIDTH - 4))
 }
 
 /// The first `columns` characters, with a sign where some are left out.

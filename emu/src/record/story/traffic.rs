@@ -1,42 +1,65 @@
 //! What the messages of a migration were for, in words.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use msglayer::MessageType;
 use msglayer::types::MESSAGE_TYPES;
 
 use super::grouped;
-use super::lines::under;
+use super::lines::row;
 use crate::record::journey::Traffic;
 
-/// A table of messages; a request and its answer are one row where both were sent.
+/// A table of messages; types that are one conversation are one row.
 pub fn table(f: &mut fmt::Formatter<'_>, traffic: &Traffic) -> fmt::Result {
-    let mut rows: BTreeMap<&str, (u64, u64, Vec<&str>)> = BTreeMap::new();
-    let mut order = Vec::new();
+    let mut rows: Vec<(&str, u64, u64, Vec<&str>)> = Vec::new();
     for (kind, (count, bytes)) in traffic {
         let meaning = meaning(*kind);
-        let row = rows.entry(meaning).or_insert_with(|| {
-            order.push(meaning);
-            (0, 0, Vec::new())
-        });
-        row.0 += count;
-        row.1 += bytes;
-        row.2.push(name(*kind));
-    }
-    for meaning in order {
-        let (count, bytes, names) = &rows[meaning];
-        under(f, &format!("{count:>4} x {:>7} bytes  {meaning}", grouped(*bytes)))?;
-        for pair in names.chunks(2) {
-            under(f, &format!("{:23}[{}]", "", pair.join(", ")))?;
+        let index = rows
+            .iter()
+            .position(|row| row.0 == meaning)
+            .unwrap_or(rows.len());
+        if index == rows.len() {
+            rows.push((meaning, 0, 0, Vec::new()));
         }
+        let row = &mut rows[index];
+        row.1 += count;
+        row.2 += bytes;
+        row.3.push(name(*kind));
+    }
+    table_row(f, "number", "bytes", "what for", "Popcorn's name for it")?;
+    for (meaning, count, bytes, names) in rows {
+        table_row(f, &grouped(count), &grouped(bytes), meaning, &join(&names))?;
     }
     Ok(())
 }
 
+fn table_row(
+    f: &mut fmt::Formatter<'_>,
+    count: &str,
+    bytes: &str,
+    meaning: &str,
+    names: &str,
+) -> fmt::Result {
+    row(f, &format!("{count:>6}{bytes:>9}  {meaning:<44}{names}"))
+}
+
+/// "VMA_INFO_REQUEST, _RESPONSE".
+fn join(names: &[&str]) -> String {
+    let stem = |name: &str| name.rsplit_once('_').map(|(stem, _)| stem.to_owned());
+    match names {
+        [one, other] if stem(one) == stem(other) => format!(
+            "{one}, {}",
+            &other[stem(other).map_or(0, |stem| stem.len())..]
+        ),
+        _ => names.join(", "),
+    }
+}
+
 /// Numbers and bytes of all.
 pub fn sum(traffic: &Traffic) -> (u64, u64) {
-    traffic.values().fold((0, 0), |(count, bytes), (n, b)| (count + n, bytes + b))
+    traffic
+        .values()
+        .fold((0, 0), |(count, bytes), (n, b)| (count + n, bytes + b))
 }
 
 fn name(kind: MessageType) -> &'static str {
@@ -47,18 +70,28 @@ fn name(kind: MessageType) -> &'static str {
 fn meaning(kind: MessageType) -> &'static str {
     match kind {
         MessageType::NodeInfo => "nodes introduce themselves",
-        MessageType::TaskMigrate => "the thread's registers and the outline of its process",
-        MessageType::TaskMigrateBack => "the thread's registers, on their way home",
+        MessageType::TaskMigrate => "its registers, and its process in outline",
+        MessageType::TaskMigrateBack => "its registers, on their way home",
         MessageType::TaskPairing => "\"your thread runs here now\"",
-        MessageType::TaskExitOrigin | MessageType::TaskExitRemote => "a thread or the process has ended",
-        MessageType::VmaInfoRequest | MessageType::VmaInfoResponse => "\"what belongs at this address?\", with the answer",
-        MessageType::VmaOpRequest | MessageType::VmaOpResponse => "memory is mapped, unmapped or protected",
+        MessageType::TaskExitOrigin | MessageType::TaskExitRemote => {
+            "\"the program (or this thread) is over\""
+        }
+        MessageType::VmaInfoRequest | MessageType::VmaInfoResponse => {
+            "\"what belongs at this address?\" - answer"
+        }
+        MessageType::VmaOpRequest | MessageType::VmaOpResponse => {
+            "map, unmap or protect memory - done"
+        }
         MessageType::RemotePageRequest => "\"I need this page\", to read or to write",
         MessageType::RemotePageResponse => "a page, all 4,096 bytes of it",
-        MessageType::RemotePageResponseShort => "\"you have it already: you may write it now\"",
-        MessageType::PageInvalidateRequest | MessageType::PageInvalidateResponse => "\"forget your copy, I write\", with the answer",
-        MessageType::FutexRequest | MessageType::FutexResponse => "a lock or a wait, done at home",
-        MessageType::SyscallFwd | MessageType::SyscallRep => "a system call that home does for the thread (its files are there)",
+        MessageType::RemotePageResponseShort => "\"you have it, and may write it now\"",
+        MessageType::PageInvalidateRequest | MessageType::PageInvalidateResponse => {
+            "\"forget your copy, I will write\" - done"
+        }
+        MessageType::FutexRequest | MessageType::FutexResponse => {
+            "lock or wait, decided at home - done"
+        }
+        MessageType::SyscallFwd | MessageType::SyscallRep => "a system call, made at home - result",
         _ => "other business",
     }
 }
