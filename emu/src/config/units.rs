@@ -90,11 +90,9 @@ fn with_unit(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     }
     let thousandths: u64 = format!("{decimals:0<3}").parse().ok()?;
     let whole: u64 = whole.parse().ok()?;
-    Some(
-        whole
-            .checked_mul(factor)?
-            .checked_add(thousandths * factor / 1_000)?,
-    )
+    whole
+        .checked_mul(factor)?
+        .checked_add(thousandths * factor / 1_000)
 }
 
 /// Lets serde read a type by its `FromStr`, with the sentence of its error.

@@ -145,7 +145,7 @@ fn a_request_that_cannot_be_met_is_one_sentence() {
         ),
         (
             cases(&["--nodes", two, "--bandwidth", "wide"], &hello),
-            &["\"wide\"", "Gbit/s"],
+            &["`wide` is no bandwidth", "56Gbit/s"],
         ),
         (
             cases(&["--nodes", two, "--link", "avian"], &hello),

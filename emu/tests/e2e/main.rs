@@ -12,4 +12,6 @@ mod kettle;
 mod matrix;
 mod native;
 mod npb_ep;
+mod poison;
 mod refusals;
+mod start_up;
