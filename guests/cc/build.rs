@@ -1,23 +1,29 @@
-//! Embeds the guest runtime's sources (guests/runtime) into the compiler driver, so that an installed `kettle-cc` works by itself.
+//! Embeds the sources of the guest runtime (guests/runtime) and of the C library's parts (guests/libc) into the compiler driver, so that an installed `kettle-cc` works by itself.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
+    embed("runtime", "runtime_files.rs")?;
+    embed("libc", "libc_files.rs")
+}
+
+/// Writes the table of all sources below a directory of `guests`: names and texts.
+fn embed(directory: &str, table: &str) -> io::Result<()> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-    let runtime = here
+    let directory = here
         .parent()
-        .map(|guests| guests.join("runtime"))
+        .map(|guests| guests.join(directory))
         .unwrap_or_default();
-    println!("cargo:rerun-if-changed={}", runtime.display());
+    println!("cargo:rerun-if-changed={}", directory.display());
     let mut files = Vec::new();
-    collect(&runtime, &mut files)?;
+    collect(&directory, &mut files)?;
     files.sort();
     let mut text = String::from("&[\n");
     for file in &files {
         let name = file
-            .strip_prefix(&runtime)
+            .strip_prefix(&directory)
             .unwrap_or(file)
             .to_string_lossy()
             .into_owned();
@@ -31,7 +37,7 @@ fn main() -> io::Result<()> {
     let out = env::var_os("OUT_DIR")
         .map(PathBuf::from)
         .unwrap_or_default();
-    fs::write(out.join("runtime_files.rs"), text)
+    fs::write(out.join(table), text)
 }
 
 fn collect(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {

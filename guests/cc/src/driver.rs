@@ -11,6 +11,7 @@ use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
 use crate::inputs::{Input, Kind};
 use crate::layout::{Layout, ObjectPair};
+use crate::libc::Libc;
 use crate::object_file::{self, Elf};
 use crate::runtime::Runtime;
 use crate::tools::{LLD, Workshop, image, in_parallel};
@@ -31,6 +32,7 @@ pub struct Build {
     flags: Vec<String>,
     roots: Vec<String>,
     runtime: Runtime,
+    libc: Option<Libc>,
     out_dir: PathBuf,
     name: String,
     keep: Option<PathBuf>,
@@ -76,6 +78,7 @@ impl Build {
             flags: vec!["-O2".into()],
             roots: MIGRATION_ROOTS.iter().map(|r| (*r).to_owned()).collect(),
             runtime: Runtime::embedded(),
+            libc: None,
             out_dir: ".".into(),
             name: "a.out".into(),
             keep: None,
@@ -106,6 +109,12 @@ impl Build {
     /// Replaces the runtime.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
         self.runtime = runtime;
+        self
+    }
+    /// Links the C library, instead of the freestanding runtime.
+    pub fn libc(mut self, libc: Libc) -> Self {
+        self.runtime = libc.runtime();
+        self.libc = Some(libc);
         self
     }
     /// The directory that the binaries go to; it is made where needed.
@@ -199,6 +208,7 @@ impl Build {
         output: Option<&Path>,
     ) -> Result<(), BuildError> {
         let mut flags = self.flags.clone();
+        flags.extend(self.libc.iter().flat_map(Libc::flags));
         flags.extend(self.includes.iter().map(|d| format!("-I{}", d.display())));
         let unit = UserUnit {
             source: &source.path,
@@ -250,6 +260,9 @@ impl Build {
         let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
         let mut bitcode = self.bitcode(shop, natives, &runtime)?;
         bitcode.extend(runtime);
+        if let Some(libc) = &self.libc {
+            bitcode = vec![libc.link(shop, &bitcode)?.to_owned()];
+        }
         frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")?;
         let options = xform::Options {
             roots: self.roots.clone(),

@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use isa::Isa;
 use thiserror::Error;
 
+use crate::libc::LibcError;
 use crate::xform::Refusal;
 
 /// Why there is no program.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum BuildError {
+    /// There is no C library.
+    #[error(transparent)]
+    Libc(#[from] LibcError),
     /// A tool of LLVM is missing.
     #[error("cannot run {tool} to {step}: {source}; install clang, llvm and lld of version 19")]
     NoTool {

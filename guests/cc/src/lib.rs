@@ -23,6 +23,7 @@ mod finish;
 mod frontend;
 pub mod inputs;
 pub mod layout;
+pub mod libc;
 pub mod object_file;
 mod reserved;
 mod runtime;

@@ -24,6 +24,8 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runtime {
     files: Vec<SourceFile>,
+    /// What its neutral files are compiled with besides.
+    flags: Vec<String>,
     /// Where it lies compiled.
     prepared: Option<PathBuf>,
 }
@@ -45,10 +47,17 @@ impl Runtime {
     pub fn from_files(files: Vec<SourceFile>) -> Self {
         let mut runtime = Self {
             files,
+            flags: Vec::new(),
             prepared: None,
         };
         runtime.files.sort_by(|a, b| a.name.cmp(&b.name));
         runtime
+    }
+
+    /// The same with more flags for its neutral files.
+    pub(crate) fn with_flags(mut self, flags: Vec<String>) -> Self {
+        self.flags = flags;
+        self
     }
 
     /// The runtime in a directory.
@@ -146,7 +155,8 @@ impl Runtime {
     }
 
     fn compile(&self, shop: &Workshop) -> Result<(), BuildError> {
-        let flags = ["-O2".to_owned()];
+        let mut flags = vec!["-O2".to_owned()];
+        flags.extend_from_slice(&self.flags);
         for source in self.neutral() {
             let path = format!("runtime/{source}");
             let unit = Unit {

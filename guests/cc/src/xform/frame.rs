@@ -3,7 +3,7 @@
 //! ```text
 //! base + size   the caller's data frame
 //!        ...    saved __dfp (only in a function that allocates dynamically)
-//!        ...    one slot for each value that is live across a recorded call
+//!        ...    slots for the values that are live across recorded calls
 //! base          locals (allocas of the entry block)
 //! ```
 
@@ -36,6 +36,13 @@ pub struct Frame {
     pub saved_dfp: Option<u64>,
     /// Bytes, a multiple of [`FRAME_ALIGN`]; 0 when there is nothing to keep.
     pub size: u64,
+}
+
+/// A slot of the frame and the values, by position in [`Liveness::spilled`], that share it.
+struct Slot {
+    offset: u64,
+    size: u64,
+    owners: Vec<usize>,
 }
 
 impl Locals {
@@ -78,17 +85,36 @@ impl Locals {
 }
 
 impl Frame {
-    /// Lays out the frame: each spilled value has a slot of its own.
+    /// Lays out the frame. Spilled values that do not conflict share a slot; the largest come first, each into the first slot that it can have.
     pub fn lay_out(ir: &Ir<'_>, locals: &Locals, liveness: &Liveness) -> Self {
-        let type_of = |k: &usize| liveness.values[*k].type_of();
-        let mut order = liveness.spilled.clone();
-        order.sort_by_key(|k| std::cmp::Reverse(ir.align_of(type_of(k))));
+        let type_of = |p: usize| liveness.values[liveness.spilled[p]].type_of();
+        let align_of = |p: usize| ir.align_of(type_of(p)).min(FRAME_ALIGN);
+        let mut order: Vec<usize> = (0..liveness.spilled.len()).collect();
+        order.sort_by_key(|p| std::cmp::Reverse((align_of(*p), ir.size_of(type_of(*p)))));
+        let mut shared: Vec<Slot> = Vec::new();
         let mut end = locals.size;
         let mut slots = Lookup::new();
-        for k in order {
-            let offset = end.next_multiple_of(ir.align_of(type_of(&k)).min(FRAME_ALIGN));
-            slots.insert(k, offset);
-            end = offset + ir.size_of(type_of(&k));
+        for p in order {
+            let (size, align) = (ir.size_of(type_of(p)), align_of(p));
+            let fits = |slot: &&mut Slot| {
+                slot.size >= size
+                    && slot.offset.is_multiple_of(align)
+                    && !slot.owners.iter().any(|o| liveness.conflict(p, *o))
+            };
+            let offset = if let Some(slot) = shared.iter_mut().find(fits) {
+                slot.owners.push(p);
+                slot.offset
+            } else {
+                let offset = end.next_multiple_of(align);
+                end = offset + size;
+                shared.push(Slot {
+                    offset,
+                    size,
+                    owners: vec![p],
+                });
+                offset
+            };
+            slots.insert(liveness.spilled[p], offset);
         }
         let saved_dfp = (!locals.dynamic.is_empty()).then(|| {
             let offset = end.next_multiple_of(8);

@@ -18,6 +18,9 @@ pub struct Liveness {
     pub across: Vec<Vec<usize>>,
     /// The indices of the values live across any recorded call, ascending.
     pub spilled: Vec<usize>,
+    /// For each of `spilled`: which of `spilled` (by position) must not have its slot, because each is stored while the other's is still to
+    /// be loaded from.
+    conflicts: Vec<Set>,
 }
 
 /// A set of value indices.
@@ -39,9 +42,11 @@ impl Set {
             *a |= b;
         }
     }
+    fn has(&self, k: usize) -> bool {
+        self.0[k / 64] >> (k % 64) & 1 == 1
+    }
     fn members(&self) -> Vec<usize> {
-        let has = |k: &usize| self.0[k / 64] >> (k % 64) & 1 == 1;
-        (0..self.0.len() * 64).filter(has).collect()
+        (0..self.0.len() * 64).filter(|k| self.has(*k)).collect()
     }
 }
 
@@ -59,8 +64,10 @@ impl Liveness {
             index,
             across: Vec::new(),
             spilled: Vec::new(),
+            conflicts: Vec::new(),
         };
         liveness.solve(function, calls);
+        liveness.find_conflicts(function, calls);
         liveness
     }
 
@@ -132,6 +139,110 @@ impl Liveness {
             for k in i.operands().into_iter().filter_map(|o| self.index_of(o)) {
                 live.add(k);
             }
+        }
+    }
+
+    /// Whether two members of `spilled`, given by their positions, need slots of their own.
+    pub fn conflict(&self, a: usize, b: usize) -> bool {
+        self.conflicts[a].has(b)
+    }
+
+    /// A slot is in use from the definition of its value to the last call that the value is live across. Two values conflict when one's slot
+    /// is in use where the other is defined; of values defined at one place, arguments or phi nodes, all do.
+    fn find_conflicts(&mut self, function: Value, calls: &[Value]) {
+        let blocks = function.blocks();
+        let number: Lookup<Block, usize> =
+            blocks.iter().enumerate().map(|(k, b)| (*b, k)).collect();
+        let slots = Slots {
+            position: self
+                .spilled
+                .iter()
+                .enumerate()
+                .map(|(p, k)| (self.values[*k], p))
+                .collect(),
+            loaded: calls
+                .iter()
+                .zip(&self.across)
+                .map(|(call, across)| {
+                    let position = |k: &usize| self.spilled.binary_search(k).ok();
+                    (*call, across.iter().filter_map(position).collect())
+                })
+                .collect(),
+        };
+        let none = Set::empty(self.spilled.len());
+        let mut conflicts = vec![none.clone(); self.spilled.len()];
+        let mut in_use = vec![none.clone(); blocks.len()];
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (k, block) in blocks.iter().enumerate().rev() {
+                let mut used = none.clone();
+                for successor in block.successors() {
+                    if let Some(s) = number.get(successor) {
+                        used.add_all(&in_use[*s]);
+                    }
+                }
+                slots.step_back(*block, &mut used, &mut conflicts);
+                if used != in_use[k] {
+                    in_use[k] = used;
+                    changed = true;
+                }
+            }
+        }
+        let arguments: Vec<usize> = function
+            .arguments()
+            .into_iter()
+            .filter_map(|a| slots.position.get(a).copied())
+            .collect();
+        if let (false, Some(entry)) = (arguments.is_empty(), in_use.first()) {
+            note(&arguments, entry, &mut conflicts);
+        }
+        self.conflicts = conflicts;
+    }
+}
+
+/// What the search for conflicts knows of a function.
+struct Slots {
+    /// Position in `spilled`.
+    position: Lookup<Value, usize>,
+    /// What is loaded behind each recorded call.
+    loaded: Lookup<Value, Vec<usize>>,
+}
+
+impl Slots {
+    /// From the slots in use behind a block to those in use before it. Sets only grow from round to round, so that conflicts once noted are true.
+    fn step_back(&self, block: Block, used: &mut Set, conflicts: &mut [Set]) {
+        let mut phis = Vec::new();
+        for i in block.instructions().into_iter().rev() {
+            if let Some(p) = self.position.get(i).copied() {
+                if i.is(LLVMOpcode::LLVMPHI) {
+                    phis.push(p);
+                    continue;
+                }
+                note(&[p], used, conflicts);
+                used.remove(p);
+            }
+            // The loads come before the result is stored.
+            for p in self.loaded.get(i).into_iter().flatten() {
+                used.add(*p);
+            }
+        }
+        note(&phis, used, conflicts);
+        for p in phis {
+            used.remove(p);
+        }
+    }
+}
+
+/// Notes that `stored`, stored at one place, conflict with whatever is in use there, and so with each other.
+fn note(stored: &[usize], used: &Set, conflicts: &mut [Set]) {
+    for p in stored {
+        conflicts[*p].add_all(used);
+        for other in used.members() {
+            conflicts[other].add(*p);
+        }
+        for other in stored {
+            conflicts[*p].add(*other);
         }
     }
 }

@@ -8,18 +8,17 @@
 //! 1. [`refuse`]: what cannot be made neutral is refused, with function and line;
 //! 2. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 3. [`migrating`]: which functions may migrate;
-//! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout) and [`rewrite`]
-//!    (stores, reloads, addresses of locals);
+//! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`dominance`] (where to
+//!    store) and [`rewrite`] (stores, reloads, addresses of locals);
 //! 5. [`symbols`]: names and sections that let the linker place every symbol at one address for both ISAs;
 //! 6. `mem2reg`, and nothing else: other passes could carry values across calls again.
-//!
-//! Left out so far: sharing of data-frame slots between values that are never live together, and sinking stores to the first call
-//! that needs them. Both belong into `frame` and `rewrite`.
 
 mod abi;
 mod calls;
+mod dominance;
 mod frame;
 mod ir;
+mod library_calls;
 mod liveness;
 mod migrating;
 mod refuse;
@@ -83,6 +82,12 @@ struct DataStack {
 pub fn external(input: &Path) -> Result<External, String> {
     let context = Context::create();
     Ok(symbols::external(&Ir::read(&context, input)?))
+}
+
+/// The library functions that the back ends will call for the module in a file; an error is LLVM's message.
+pub fn library_calls(input: &Path) -> Result<BTreeSet<String>, String> {
+    let context = Context::create();
+    Ok(library_calls::of(&Ir::read(&context, input)?))
 }
 
 /// Transforms the module in `input` and writes it to `output`.

@@ -1,14 +1,16 @@
 //! Puts a function's locals and its values live across recorded calls into the data frame.
 //!
 //! Each spilled value gets a variable (an alloca, which `mem2reg` turns back into SSA form). Right after its definition the value is
-//! stored to its slot and to its variable; after each recorded call the values live across that call are loaded from their slots into
+//! stored to its variable; it is stored to its slot on the way to the calls that it is live across, as late as one store does for all of
+//! them, but in no loop that it comes from outside of: a path without such a call often stores nothing. After each recorded call the values live across that call are loaded from their slots into
 //! their variables; every original use reads the variable. So behind a call nothing refers to a register filled before it.
 
 use inkwell::llvm_sys::LLVMOpcode;
 
 use super::DataStack;
+use super::dominance::Dominance;
 use super::frame::{FRAME_ALIGN, Frame, Locals};
-use super::ir::{FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
+use super::ir::{Block, FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
 
 /// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
@@ -61,6 +63,8 @@ struct Rewriter<'a, 'ctx> {
     base: Value,
     /// The variable of each spilled value, by index.
     variables: Lookup<usize, Value>,
+    /// The block at whose end a spilled value is stored to its slot, where that is not right after its definition.
+    late: Lookup<usize, Block>,
 }
 
 /// One use of a local or of a spilled value.
@@ -84,6 +88,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let base = ir.alloca(ir.pointer(), "base");
         let variable = |k: &usize| (*k, ir.alloca(liveness.values[*k].type_of(), "spilled"));
         let variables = liveness.spilled.iter().map(variable).collect();
+        let late = late_stores(function, calls, &liveness);
         Self {
             ir,
             function,
@@ -94,6 +99,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             frame,
             base,
             variables,
+            late,
         }
     }
 
@@ -112,6 +118,9 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         }
         for (call, across) in self.calls.iter().zip(&self.liveness.across) {
             self.reload(*call, across);
+        }
+        for k in &self.liveness.spilled {
+            self.store_late(*k);
         }
         for one in uses {
             self.redirect(one);
@@ -167,7 +176,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             .iter()
             .filter(|k| **k < self.liveness.arguments)
         {
-            self.store_to_slot(*k, base);
+            self.define(*k, base);
         }
     }
 
@@ -199,14 +208,29 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         self.ir.offset(base, offset as i64)
     }
 
-    fn store_to_slot(&self, k: usize, base: Value) {
+    fn define(&self, k: usize, base: Value) {
         let value = self.liveness.values[k];
-        self.ir
-            .store(value, self.slot(k, base))
-            .set_alignment(self.slot_align(k));
+        if !self.late.contains(k) {
+            self.ir
+                .store(value, self.slot(k, base))
+                .set_alignment(self.slot_align(k));
+        }
         if let Some(variable) = self.variables.get(k) {
             self.ir.store(value, *variable);
         }
+    }
+
+    fn store_late(&self, k: usize) {
+        let (Some(block), Some(variable)) = (self.late.get(k), self.variables.get(k)) else {
+            return;
+        };
+        let ir = self.ir;
+        let call = self.calls.iter().find(|c| c.block() == *block);
+        ir.before(call.copied().unwrap_or_else(|| block.terminator()));
+        let value = ir.load(self.liveness.values[k].type_of(), *variable);
+        let base = ir.load(ir.pointer(), self.base);
+        ir.store(value, self.slot(k, base))
+            .set_alignment(self.slot_align(k));
     }
 
     fn slot_align(&self, k: usize) -> u64 {
@@ -215,7 +239,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             .min(FRAME_ALIGN)
     }
 
-    /// Stores a spilled instruction right after its definition; arguments have been stored on entry.
+    /// Stores a spilled instruction, to its variable at least, right after its definition; arguments have been stored on entry.
     fn spill(&self, k: usize) {
         if k < self.liveness.arguments {
             return;
@@ -234,7 +258,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         } else {
             self.ir.load(self.ir.pointer(), self.base)
         };
-        self.store_to_slot(k, base);
+        self.define(k, base);
     }
 
     fn reload(&self, call: Value, across: &[usize]) {
@@ -314,6 +338,30 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         alloca.replace_all_uses_with(address);
         alloca.erase();
     }
+}
+
+/// Where values are stored that are not stored right after their definitions, by index.
+fn late_stores(function: Value, calls: &[Value], liveness: &Liveness) -> Lookup<usize, Block> {
+    let dominance = Dominance::of(function);
+    let mut blocks: Vec<Vec<Block>> = vec![Vec::new(); liveness.values.len()];
+    for (call, across) in calls.iter().zip(&liveness.across) {
+        for k in across {
+            blocks[*k].push(call.block());
+        }
+    }
+    let late = |k: &usize| {
+        let value = liveness.values[*k];
+        let defined = if *k < liveness.arguments {
+            function.entry()
+        } else if calls.contains(&value) {
+            value.block().successors()[0]
+        } else {
+            value.block()
+        };
+        let place = dominance.before_all(defined, &blocks[*k])?;
+        (place != defined).then_some((*k, place))
+    };
+    liveness.spilled.iter().filter_map(late).collect()
 }
 
 /// The first instruction of the block that a recorded call continues in.
