@@ -52,6 +52,7 @@ const CASES: &[Case] = &[
         include_str!("programs/dynamic.out"),
     ),
     simple("values", &["values.c"], include_str!("programs/values.out")),
+    simple("slots", &["slots.c"], include_str!("programs/slots.out")),
     simple(
         "pointers",
         &["pointers.c"],
@@ -136,7 +137,7 @@ fn every_program_prints_the_same_on_both_isas() {
 fn the_same_sources_give_the_same_bytes() {
     let (one, two) = (tempfile::tempdir(), tempfile::tempdir());
     let (one, two) = (one.expect("a directory"), two.expect("a directory"));
-    for (case, debug_info) in [(&CASES[3], false), (&CASES[5], true)] {
+    for (case, debug_info) in [(&CASES[3], false), (&CASES[6], true)] {
         let programs = [&one, &two].map(|d| build(case, d.path(), &[], debug_info));
         for isa in Isa::ALL {
             let [a, b] = programs
