@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{LibcError, VERSION, overlay, source};
+use super::{LibcError, overlay, source};
 use crate::tools::{CLANG, LLVM_LINK};
 
 /// What every file of the library is compiled with; like a program's own files, and as musl wants it. Square roots set no errno:
@@ -105,11 +105,9 @@ pub fn library(musl: &Path, to: &Path) -> Result<(), LibcError> {
     fs::remove_dir_all(&work).map_err(LibcError::file("remove", &work))
 }
 
-/// Writes the overlay, and the one header that musl's makefile generates.
+/// Writes the overlay.
 fn write_own(work: &Path) -> Result<(), LibcError> {
-    let version = format!("#define VERSION \"{VERSION}\"\n");
-    let generated = ("internal/version.h", version.as_str());
-    for (name, text) in overlay().chain([generated]) {
+    for (name, text) in overlay() {
         let path = work.join(name);
         let parent = path.parent().unwrap_or(work);
         fs::create_dir_all(parent).map_err(LibcError::file("create", parent))?;
