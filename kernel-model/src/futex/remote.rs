@@ -28,7 +28,7 @@ pub async fn process_server_do_futex_remote(
         .peer_nid
         .get()
         .expect("a remote thread knows its home");
-    let station = WaitStation::get(k, task.pid, Replies(1));
+    let station = WaitStation::get(k, task.pid, Replies(1)).await;
     let mut request = RemoteFutexRequest::new_zeroed();
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
     request.remote_ws.set(station.id().as_i32());

@@ -37,7 +37,7 @@ pub(super) async fn claim_local_page(
     if others.is_empty() {
         return;
     }
-    let station = WaitStation::get(k, task.pid, Replies(others.len() as u32));
+    let station = WaitStation::get(k, task.pid, Replies(others.len() as u32)).await;
     for nid in others {
         revoke(k, task.pid, rc, addr, nid, &station);
     }
@@ -74,7 +74,7 @@ pub(super) async fn claim_remote_page(
     );
     let from = owners[(k.rng.borrow_mut().next_u64() % owners.len() as u64) as usize];
     let replies = if write { owners.len() as u32 } else { 1 };
-    let station = WaitStation::get(k, task.pid, Replies(replies));
+    let station = WaitStation::get(k, task.pid, Replies(replies)).await;
     if write {
         for nid in owners.into_iter().filter(|nid| *nid != from) {
             revoke(k, task.pid, rc, addr, nid, &station);

@@ -190,7 +190,7 @@ impl LocalFault<'_> {
     /// Asks home and waits.
     async fn fetch_page_from_origin(&self, k: &Rc<Kernel>) -> Option<PageReply> {
         let home = self.task.popcorn.peer_nid.get()?;
-        let station = WaitStation::get(k, self.task.pid, Replies(1));
+        let station = WaitStation::get(k, self.task.pid, Replies(1)).await;
         let mut flags = FaultFlags::USER_FAULT;
         flags.set(FaultFlags::WRITE, self.is_write());
         flags.set(FaultFlags::INSTRUCTION, self.access == Access::Fetch);

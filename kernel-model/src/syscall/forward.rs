@@ -103,7 +103,7 @@ pub(crate) async fn call_home(
         .peer_nid
         .get()
         .expect("a remote thread knows its home");
-    let station = WaitStation::get(k, task.pid, Replies(1));
+    let station = WaitStation::get(k, task.pid, Replies(1)).await;
     let mut request = SyscallFwd::new_zeroed();
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
     for (field, value) in request.args.iter_mut().zip(args) {

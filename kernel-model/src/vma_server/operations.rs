@@ -111,7 +111,7 @@ async fn delegate(
         task.popcorn.peer_nid.get().ok_or(Errno::EFAULT)?,
         task.popcorn.peer_pid.get(),
     );
-    let station = WaitStation::get(k, task.pid, Replies(1));
+    let station = WaitStation::get(k, task.pid, Replies(1)).await;
     message.origin_pid.set(home_pid.0);
     message.remote_pid.set(task.pid.0);
     message.remote_ws.set(station.id().as_i32());

@@ -116,7 +116,7 @@ pub async fn vma_server_munmap_origin(
         else {
             continue;
         };
-        let station = WaitStation::get(k, task.pid, Replies(1));
+        let station = WaitStation::get(k, task.pid, Replies(1)).await;
         let mut request = VmaOpRequest::new_zeroed();
         request.origin_pid.set(worker.0);
         request.remote_pid.set(task.pid.0);
