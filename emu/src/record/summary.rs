@@ -15,7 +15,7 @@ pub struct Summary {
     isas: Vec<Isa>,
     /// Messages and bytes by type, whole cluster.
     pub messages: BTreeMap<MessageType, (u64, u64)>,
-    /// Threads that left a node.
+    /// Arrivals of threads from another node.
     pub migrations: u64,
     /// Pages that travelled with their data.
     pub pages_moved: u64,
@@ -55,7 +55,7 @@ impl Summary {
                 entry.0 += 1;
                 entry.1 += bytes.len() as u64;
             }
-            Event::MigrateOut { .. } => self.migrations += 1,
+            Event::MigrateIn { .. } => self.migrations += 1,
             Event::PageGranted { data: true, .. } => self.pages_moved += 1,
             Event::PageGranted { data: false, .. } => self.upgrades += 1,
             Event::Refused { why, .. } => self.note_once(true, why),

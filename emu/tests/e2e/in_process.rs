@@ -17,7 +17,7 @@ pub const PAIRS: [[Isa; 2]; 2] = [[Isa::X86_64, Isa::Aarch64], [Isa::Aarch64, Is
 pub struct Ran {
     pub printed: Printed,
     pub digest: Digest,
-    /// Threads that left a node.
+    /// Arrivals of threads from another node.
     pub migrations: u64,
 }
 

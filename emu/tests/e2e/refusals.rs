@@ -56,6 +56,7 @@ fn a_node_without_a_binary_refuses_and_the_program_goes_on() {
                 "{}",
                 ended.errors
             );
+            assert!(ended.errors.contains("migrations: 0\n"), "nobody got there");
             ended.digest();
         }
     }
