@@ -54,6 +54,31 @@ const PROGRAMS: &[ProgramInfo] = &[
         2,
         "one page written in turn by threads on two nodes",
     ),
+    plain(
+        "libc_callbacks",
+        "sorts, searches, trees and regular expressions of the C library, whose callbacks migrate",
+    ),
+    plain(
+        "libc_format",
+        "printf, scanf and strtod of the C library, with all conversions",
+    ),
+    plain(
+        "libc_heap",
+        "the C library's heap: many small blocks, growing, aligned and large ones",
+    ),
+    plain(
+        "libc_jump",
+        "setjmp and longjmp with migrations between them",
+    ),
+    plain(
+        "libc_streams",
+        "FILE streams that stay open across migrations",
+    ),
+    threaded(
+        "libc_threads",
+        9,
+        "eight POSIX threads with everything that pthread.h has for them",
+    ),
     plain("library", "the runtime's library against the C standard"),
     plain(
         "many_arguments",
@@ -112,7 +137,10 @@ const PROGRAMS: &[ProgramInfo] = &[
     ),
     ProgramInfo {
         output: Output::TellsWhere,
-        ..plain("tour", "a traveller who visits every node and comes home, for the demonstration")
+        ..plain(
+            "tour",
+            "a traveller who visits every node and comes home, for the demonstration",
+        )
     },
     plain("trivial", "nothing: what start and end cost"),
 ];

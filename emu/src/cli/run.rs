@@ -13,7 +13,7 @@ use kernel_model::Profile;
 use kernel_model::task::ExitStatus;
 use msglayer::{Bandwidth, LinkModel, SimDuration, SimTime};
 
-use super::{REFUSED, say};
+use super::{FAILED, REFUSED, say};
 use crate::cluster::{Cluster, Outcome};
 use crate::config::{ClusterConfig, MemorySize, NodeSpec};
 use crate::program::Program;
@@ -115,11 +115,11 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     recorder
         .finish_trace()
         .context("the trace could not be written to its end")?;
-    report(args, &recorder, &outcome)
+    Ok(report(args, &recorder, &outcome))
 }
 
 /// Says how it ended; the exit status.
-fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> {
+fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> u8 {
     let summary = recorder.summary();
     for why in &summary.refusals {
         say(&format_args!("kettle: {why}"));
@@ -133,6 +133,9 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
         }
         say(&*summary);
     }
+    let lost = recorder
+        .console_lost()
+        .map(|why| format!("the program's output could not be written to standard output: {why}"));
     let status = match outcome {
         Outcome::Exited(status) => {
             if let (ExitStatus::Signaled(signal), false) = (status, args.quiet) {
@@ -146,16 +149,17 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> Result<u8> 
             "the program was not done at {limit} of virtual time, the limit that --max-time sets"
         )),
     };
+    let status = lost.map_or(status, Err);
+    if let Err(sentence) = &status {
+        say(&format_args!("kettle: {sentence}"));
+    }
     if !args.quiet {
         say(&format_args!("digest: {}", recorder.digest()));
     }
-    if let Some(why) = recorder.console_lost() {
-        bail!("the program's output could not be written to standard output: {why}");
-    }
     match status {
-        Ok(0) if !summary.refusals.is_empty() => Ok(REFUSED),
-        Ok(status) => Ok(status),
-        Err(sentence) => bail!(sentence),
+        Ok(0) if !summary.refusals.is_empty() => REFUSED,
+        Ok(status) => status,
+        Err(_) => FAILED,
     }
 }
 

@@ -36,8 +36,8 @@ const NEUTRAL_FLAGS: &[&str] = &[
     "-disable-O0-optnone",
 ];
 
-/// What a user's file is compiled with besides: `main` may end without a `return`, but the library is the runtime's own. Calls without a
-/// prototype stay errors whatever warnings the user wants.
+/// What a user's file is compiled with besides: `main` may end without a `return`, but the library is the runtime's own. Calls
+/// without a prototype stay errors whatever warnings the user wants.
 const HOSTED_FLAGS: &[&str] = &["-fhosted", "-fno-builtin"];
 /// See [`HOSTED_FLAGS`]; these come last.
 const LAST_FLAGS: &[&str] = &[
