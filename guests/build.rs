@@ -1,4 +1,5 @@
-//! Builds every guest program with kettle-cc into the output directory, so that tests, demos and benches simply name them.
+//! Builds every guest program with kettle-cc into the output directory, so that tests, demos and benches simply name them. Those called
+//! `libc_...` are linked with the full C library, all others with the freestanding runtime.
 //!
 //! Programs are built side by side, one thread per core. A program whose source, headers and compiler have not changed since its last build
 //! is not built again: its stamp says so. What is being built is told on standard error (shown by `cargo build -vv`).
@@ -12,8 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, io, thread};
 
 use kettle_cc::Build;
+use kettle_cc::libc::{self, Libc};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Programs that are linked with the full C library are called so.
+const LIBC_PREFIX: &str = "libc_";
 
 fn main() -> ExitCode {
     match build_all() {
@@ -33,11 +38,12 @@ fn build_all() -> Result<()> {
     fs::create_dir_all(&out)?;
     let common = hash_of_common(&programs)?;
     let sources = files(&programs, "c")?;
+    let libc = Libc::prepare(&libc::default_directory()?)?;
 
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
         while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)) {
-            build(source, &out, &common)?;
+            build(source, &out, &common, &libc)?;
         }
         Ok(())
     };
@@ -53,7 +59,7 @@ fn build_all() -> Result<()> {
     })
 }
 
-fn build(source: &Path, out: &Path, common: &DefaultHasher) -> Result<()> {
+fn build(source: &Path, out: &Path, common: &DefaultHasher, libc: &Libc) -> Result<()> {
     let name = source
         .file_stem()
         .and_then(|n| n.to_str())
@@ -66,7 +72,12 @@ fn build(source: &Path, out: &Path, common: &DefaultHasher) -> Result<()> {
         return Ok(());
     }
     let flags = ["-O2", "-Wall", "-Wextra", "-Werror"];
-    let program = Build::new()
+    let build = if name.starts_with(LIBC_PREFIX) {
+        Build::new().libc(libc.clone())
+    } else {
+        Build::new()
+    };
+    let program = build
         .sources([source])
         .flags(flags)
         .out_dir(out)

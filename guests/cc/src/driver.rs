@@ -114,6 +114,8 @@ impl Build {
     /// Links the C library, instead of the freestanding runtime.
     pub fn libc(mut self, libc: Libc) -> Self {
         self.runtime = libc.runtime();
+        self.roots
+            .extend(Libc::ROOTS.iter().map(|r| (*r).to_owned()));
         self.libc = Some(libc);
         self
     }

@@ -53,6 +53,9 @@ pub struct Libc {
 }
 
 impl Libc {
+    /// Native functions of the library that return into rebuilt frames, so that their calls must be recorded as those of migrate() are.
+    pub const ROOTS: &[&str] = &["setjmp", "_setjmp", "sigsetjmp"];
+
     /// The library in a cache directory, fetched and compiled first where it is not there yet; that takes a minute or two and is told on
     /// standard error.
     pub fn prepare(cache: &Path) -> Result<Self, LibcError> {

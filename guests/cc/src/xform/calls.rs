@@ -7,7 +7,7 @@ use super::ir::{Ir, Value};
 use super::migrating::MaybeMigrating;
 
 /// Attributes that would let LLVM move memory accesses over a call, or that the neutral ABI has taken back.
-const DROPPED_CALL_ATTRIBUTES: [&str; 11] = [
+const DROPPED_CALL_ATTRIBUTES: [&str; 12] = [
     "memory",
     "returned",
     "byval",
@@ -19,6 +19,7 @@ const DROPPED_CALL_ATTRIBUTES: [&str; 11] = [
     "readnone",
     "readonly",
     "convergent",
+    "returns_twice",
 ];
 
 /// Records every possibly migrating call of `function`: the call's id is its index in `sites`. Returns the new calls.

@@ -85,8 +85,8 @@ impl Locals {
 }
 
 impl Frame {
-    /// Lays out the frame. Spilled values that do not conflict share a slot; the largest come first, each into the first slot that it can have.
-    pub fn lay_out(ir: &Ir<'_>, locals: &Locals, liveness: &Liveness) -> Self {
+    /// Lays out the frame. With `sharing`, spilled values that do not conflict share a slot; the largest come first, each into the first slot that it can have.
+    pub fn lay_out(ir: &Ir<'_>, locals: &Locals, liveness: &Liveness, sharing: bool) -> Self {
         let type_of = |p: usize| liveness.values[liveness.spilled[p]].type_of();
         let align_of = |p: usize| ir.align_of(type_of(p)).min(FRAME_ALIGN);
         let mut order: Vec<usize> = (0..liveness.spilled.len()).collect();
@@ -101,7 +101,8 @@ impl Frame {
                     && slot.offset.is_multiple_of(align)
                     && !slot.owners.iter().any(|o| liveness.conflict(p, *o))
             };
-            let offset = if let Some(slot) = shared.iter_mut().find(fits) {
+            let slot = shared.iter_mut().find(fits).filter(|_| sharing);
+            let offset = if let Some(slot) = slot {
                 slot.owners.push(p);
                 slot.offset
             } else {

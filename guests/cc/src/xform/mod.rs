@@ -95,7 +95,7 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let context = Context::create();
     let ir = Ir::read(&context, input).map_err(Failure::Llvm)?;
     symbols::settle_weak(&ir, &options.native_symbols).map_err(Failure::Llvm)?;
-    refused(refuse::check_module(&ir))?;
+    refused(refuse::check_module(&ir, &options.roots))?;
     let stack = DataStack {
         dsp: ir.define_thread_local_pointer("__dsp"),
         dfp: ir.define_thread_local_pointer("__dfp"),

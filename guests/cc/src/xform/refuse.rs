@@ -57,8 +57,8 @@ impl Refusal {
 /// Constraint letters of inline assembly that mean the same on both ISAs, given that the template is empty.
 const NEUTRAL_CONSTRAINTS: [&str; 7] = ["r", "m", "i", "n", "X", "g", "imr"];
 
-/// Checks what neither ISA-neutral code nor migration allows, in every function.
-pub fn check_module(ir: &Ir<'_>) -> Vec<Refusal> {
+/// Checks what neither ISA-neutral code nor migration allows, in every function. `roots` are the native functions whose calls are recorded.
+pub fn check_module(ir: &Ir<'_>, roots: &[String]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     if !ir.module_asm().is_empty() {
         let what = "assembly at file level is for one instruction set; write C, or put it into a native object";
@@ -103,7 +103,7 @@ pub fn check_module(ir: &Ir<'_>) -> Vec<Refusal> {
             continue;
         }
         for instruction in function.instructions() {
-            if let Some(what) = refusal_of(instruction) {
+            if let Some(what) = refusal_of(instruction, roots) {
                 refusals.push(Refusal::at(function, instruction, what));
             }
         }
@@ -134,7 +134,7 @@ pub fn check_migrating(functions: &[Value]) -> Vec<Refusal> {
     refusals
 }
 
-fn refusal_of(i: Value) -> Option<String> {
+fn refusal_of(i: Value, roots: &[String]) -> Option<String> {
     if is_long_double(i.type_of())
         || i.operands()
             .into_iter()
@@ -155,12 +155,12 @@ fn refusal_of(i: Value) -> Option<String> {
             "the va_arg instruction is lowered differently by each ISA; compile C with clang"
                 .into(),
         ),
-        LLVMOpcode::LLVMCall => refusal_of_call(i),
+        LLVMOpcode::LLVMCall => refusal_of_call(i, roots),
         _ => None,
     }
 }
 
-fn refusal_of_call(call: Value) -> Option<String> {
+fn refusal_of_call(call: Value, roots: &[String]) -> Option<String> {
     if call.is_must_tail() {
         return Some("musttail leaves no frame to migrate; drop the attribute".into());
     }
@@ -181,7 +181,8 @@ fn refusal_of_call(call: Value) -> Option<String> {
         || call
             .callee()
             .is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"));
-    if returns_twice || name.starts_with("llvm.eh.sjlj") {
+    // What returns twice through a recorded call does so into frames without content.
+    if (returns_twice && !roots.contains(&name)) || name.starts_with("llvm.eh.sjlj") {
         return Some(format!(
             "{name} keeps registers of one instruction set in memory; setjmp and longjmp cannot migrate"
         ));

@@ -36,7 +36,7 @@ const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
 pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) {
     let locals = Locals::of(ir, function);
     let liveness = Liveness::of(function, calls, &locals.offsets);
-    let frame = Frame::lay_out(ir, &locals, &liveness);
+    let frame = Frame::lay_out(ir, &locals, &liveness, !calls.iter().any(returns_twice));
     if frame.size > 0 {
         Rewriter::new(ir, function, calls, stack, locals, liveness, frame).run();
     }
@@ -49,6 +49,12 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
     for (name, value) in BACK_END_ATTRIBUTES {
         ir.add_text_attribute(function, name, value);
     }
+}
+
+/// A call like setjmp's, behind which the function may find itself again long after: what is live there must not have lost its slot.
+fn returns_twice(call: &Value) -> bool {
+    call.callee()
+        .is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"))
 }
 
 struct Rewriter<'a, 'ctx> {
