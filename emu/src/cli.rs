@@ -62,3 +62,28 @@ pub const FAILED: u8 = 125;
 
 /// Exit status when the program itself ended with 0 but a node of the cluster could not execute it (as the shell has it).
 pub const REFUSED: u8 = 126;
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_manual_has_every_flag() {
+        let page = include_str!("../../docs/src/manual/run.md");
+        let command = Cli::command();
+        let run = command
+            .find_subcommand("run")
+            .expect("there is `kettle run`");
+        for flag in run
+            .get_arguments()
+            .filter_map(|argument| argument.get_long())
+        {
+            assert!(
+                page.contains(&format!("`--{flag}")),
+                "--{flag} is not in the manual"
+            );
+        }
+    }
+}
