@@ -55,6 +55,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         "one page written in turn by threads on two nodes",
     ),
     plain(
+        "libc_arithmetic",
+        "128-bit and complex arithmetic, and functions of math.h",
+    ),
+    plain(
         "libc_callbacks",
         "sorts, searches, trees and regular expressions of the C library, whose callbacks migrate",
     ),

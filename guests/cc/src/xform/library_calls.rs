@@ -1,4 +1,4 @@
-//! Which library functions the back ends will call though the module does not: those behind intrinsics, remainders and 128-bit division.
+//! Which library functions the back ends will call though the module does not: those behind intrinsics, remainders and 128-bit integers.
 //!
 //! A library that is linked by need must know of them before. On one ISA or the other an instruction may do instead; the function is then not
 //! called there, which does no harm.
@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTypeKind};
 
-use super::ir::{Ir, Value};
+use super::ir::{Ir, Type, Value};
+
+/// Integers of more bytes have no instructions to divide and convert them.
+const WIDEST_REGISTER: u64 = 8;
 
 /// Intrinsics `llvm.NAME.f64` and `llvm.NAME.f32` that are the C functions NAME and NAMEf.
 const MATH: [&str; 24] = [
@@ -59,7 +62,7 @@ fn behind_intrinsic(name: &str) -> Option<String> {
     let function = match base {
         "minnum" => "fmin",
         "maxnum" => "fmax",
-        "powi" => return None,
+        "smul" if types == "with.overflow.i128" => return Some("__muloti4".into()),
         _ => *MATH.iter().find(|m| **m == base)?,
     };
     let suffix = if types.contains("f32") { "f" } else { "" };
@@ -68,14 +71,24 @@ fn behind_intrinsic(name: &str) -> Option<String> {
 
 fn behind_instruction(ir: &Ir<'_>, instruction: Value) -> Option<&'static str> {
     let ty = instruction.type_of();
-    let wide = || ty.kind() == LLVMTypeKind::LLVMIntegerTypeKind && ir.size_of(ty) > 8;
-    match instruction.opcode()? {
-        LLVMOpcode::LLVMFRem if ty.kind() == LLVMTypeKind::LLVMFloatTypeKind => Some("fmodf"),
-        LLVMOpcode::LLVMFRem => Some("fmod"),
-        LLVMOpcode::LLVMUDiv if wide() => Some("__udivti3"),
-        LLVMOpcode::LLVMURem if wide() => Some("__umodti3"),
-        LLVMOpcode::LLVMSDiv if wide() => Some("__divti3"),
-        LLVMOpcode::LLVMSRem if wide() => Some("__modti3"),
+    let wide = |ty: Type| {
+        ty.kind() == LLVMTypeKind::LLVMIntegerTypeKind && ir.size_of(ty) > WIDEST_REGISTER
+    };
+    let single = |ty: Type| ty.kind() == LLVMTypeKind::LLVMFloatTypeKind;
+    let by_precision =
+        |ty, of_single, of_double| Some(if single(ty) { of_single } else { of_double });
+    let opcode = instruction.opcode()?;
+    let of = || instruction.operand(0).type_of();
+    match opcode {
+        LLVMOpcode::LLVMFRem => by_precision(ty, "fmodf", "fmod"),
+        LLVMOpcode::LLVMUDiv if wide(ty) => Some("__udivti3"),
+        LLVMOpcode::LLVMURem if wide(ty) => Some("__umodti3"),
+        LLVMOpcode::LLVMSDiv if wide(ty) => Some("__divti3"),
+        LLVMOpcode::LLVMSRem if wide(ty) => Some("__modti3"),
+        LLVMOpcode::LLVMUIToFP if wide(of()) => by_precision(ty, "__floatuntisf", "__floatuntidf"),
+        LLVMOpcode::LLVMSIToFP if wide(of()) => by_precision(ty, "__floattisf", "__floattidf"),
+        LLVMOpcode::LLVMFPToUI if wide(ty) => by_precision(of(), "__fixunssfti", "__fixunsdfti"),
+        LLVMOpcode::LLVMFPToSI if wide(ty) => by_precision(of(), "__fixsfti", "__fixdfti"),
         _ => None,
     }
 }
