@@ -77,8 +77,13 @@ int main(int argc, char **argv)
     int file = on_disk(argv[0]);
     printf("file: %d\n", file);
     fflush(stdout);
-    fprintf(stderr, "a line for stderr\n");
-    MIGRATION_POINT();
+    FILE *unbuffered = fdopen(dup(STDOUT_FILENO), "w");
+    setvbuf(unbuffered, 0, _IONBF, 0);
+    for (int i = 0; i < 3; i++) {
+        fprintf(unbuffered, "unbuffered %d\n", i);
+        MIGRATION_POINT();
+    }
+    fclose(unbuffered);
     dprintf(STDOUT_FILENO, "%s\n", "straight to the descriptor");
     return verdict("libc_streams", lines == 20 && file);
 }
