@@ -8,7 +8,6 @@ mod deadlock;
 
 use std::rc::Rc;
 
-use isa::Isa;
 use kernel_model::page_server::invariants;
 use kernel_model::process::{ExecError, start_process};
 use kernel_model::task::{ExitStatus, Task};
@@ -226,9 +225,4 @@ impl Cluster {
         let status = task.group.group_exit.get().or(task.exited.get());
         Outcome::Exited(status.expect("a group without threads has ended"))
     }
-}
-
-/// The ISAs of a cluster's nodes, for reports.
-pub fn isas(kernels: &[Rc<Kernel>]) -> Vec<Isa> {
-    kernels.iter().map(|k| k.isa()).collect()
 }

@@ -25,8 +25,7 @@ use op::WakeOp;
 pub use isa::layout::Timespec;
 pub use queue::FutexQueues;
 pub use remote::{
-    handle_futex_response, pid_of_request, process_remote_futex_request,
-    process_server_do_futex_remote,
+    handle_futex_response, process_remote_futex_request, process_server_do_futex_remote,
 };
 
 /// The arguments of futex(2), read from registers and, for the timeout, from memory.

@@ -6,13 +6,12 @@
 use std::rc::Rc;
 
 use isa::{Errno, VirtAddr};
+use msglayer::Envelope;
 use msglayer::messages::{RemoteFutexRequest, RemoteFutexResponse};
-use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
 
 use super::{FutexCall, Timespec, do_futex};
 use crate::exec::WaitRecord;
-use crate::ids::Pid;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::task::Task;
@@ -81,11 +80,4 @@ pub fn handle_futex_response(k: &Rc<Kernel>, envelope: Envelope) {
         return;
     };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
-}
-
-/// Whose mailbox a FUTEX_REQUEST goes to.
-pub fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
-    RemoteFutexRequest::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
+use msglayer::messages::remote_work_pid;
 use msglayer::{Envelope, HandlerTable, Message, MessageType};
 
 use crate::event::Event;
@@ -23,7 +24,7 @@ pub enum Handler {
     /// On `popcorn_wq`: concurrent, in no order.
     Work(fn(Rc<Kernel>, Envelope) -> BoxFuture),
     /// Parked on the task that the message names ("remote work").
-    RemoteWork(fn(&Envelope) -> Option<Pid>),
+    RemoteWork,
 }
 
 /// Every type that this kernel serves. The classes are those of the table in `msglayer`.
@@ -36,34 +37,19 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
             MessageType::TaskMigrate,
             Direct(process_server::handle_clone_request),
         ),
-        (
-            MessageType::TaskMigrateBack,
-            RemoteWork(process_server::pid_of_back_migration),
-        ),
+        (MessageType::TaskMigrateBack, RemoteWork),
         (
             MessageType::TaskPairing,
             Direct(process_server::handle_task_pairing),
         ),
-        (
-            MessageType::TaskExitOrigin,
-            RemoteWork(process_server::pid_of_exit_origin),
-        ),
-        (
-            MessageType::TaskExitRemote,
-            RemoteWork(process_server::pid_of_exit_remote),
-        ),
-        (
-            MessageType::VmaInfoRequest,
-            RemoteWork(vma_server::pid_of_info_request),
-        ),
+        (MessageType::TaskExitOrigin, RemoteWork),
+        (MessageType::TaskExitRemote, RemoteWork),
+        (MessageType::VmaInfoRequest, RemoteWork),
         (
             MessageType::VmaInfoResponse,
             Direct(vma_server::handle_vma_info_response),
         ),
-        (
-            MessageType::VmaOpRequest,
-            RemoteWork(vma_server::pid_of_op_request),
-        ),
+        (MessageType::VmaOpRequest, RemoteWork),
         (
             MessageType::VmaOpResponse,
             Direct(vma_server::handle_vma_op_response),
@@ -88,15 +74,12 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
             MessageType::PageInvalidateResponse,
             Direct(page_server::handle_page_invalidate_response),
         ),
-        (MessageType::FutexRequest, RemoteWork(futex::pid_of_request)),
+        (MessageType::FutexRequest, RemoteWork),
         (
             MessageType::FutexResponse,
             Direct(futex::handle_futex_response),
         ),
-        (
-            MessageType::SyscallFwd,
-            RemoteWork(syscall::forward::pid_of_request),
-        ),
+        (MessageType::SyscallFwd, RemoteWork),
         (
             MessageType::SyscallRep,
             Direct(syscall::forward::handle_syscall_reply),
@@ -142,7 +125,7 @@ pub(super) fn pcn_kmsg_process(k: &Rc<Kernel>, envelope: Envelope) {
             k.popcorn_wq
                 .queue_work(&k.exec, handle(Rc::clone(k), envelope));
         }
-        Some(Handler::RemoteWork(pid)) => request_remote_work(k, pid(&envelope), envelope),
+        Some(Handler::RemoteWork) => request_remote_work(k, envelope),
         None => k.log(&format!(
             "no handler for a {} message from node {}",
             kind.name(),
@@ -167,7 +150,8 @@ pub(crate) fn parse<'a, M: Message>(k: &Rc<Kernel>, envelope: &'a Envelope) -> O
 
 /// `request_remote_work`: parks a message on the task it names. At home that is the shadow thread's mailbox, at a guest the process' worker.
 /// An unknown pid gets no reply, as in K52.
-fn request_remote_work(k: &Rc<Kernel>, pid: Option<Pid>, envelope: Envelope) {
+fn request_remote_work(k: &Rc<Kernel>, envelope: Envelope) {
+    let pid = remote_work_pid(&envelope.bytes).ok().map(Pid);
     let Some(task) = pid.and_then(|pid| k.find_task(pid)) else {
         let pid = pid.unwrap_or(Pid::NONE);
         return k.log(&format!(
@@ -219,7 +203,7 @@ mod tests {
             let class = handlers.get(kind).map(|handler| match handler {
                 Handler::Direct(_) => HandlerClass::Direct,
                 Handler::Work(_) => HandlerClass::WorkQueue,
-                Handler::RemoteWork(_) => HandlerClass::RemoteWork,
+                Handler::RemoteWork => HandlerClass::RemoteWork,
             });
             assert!(
                 class.is_none() || class == kind.class(),

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
+use msglayer::Nid;
 use msglayer::messages::{OriginTaskExit, RemoteTaskExit};
-use msglayer::{Envelope, Message, Nid};
 use zerocopy::FromZeros;
 
 use crate::ids::Pid;
@@ -78,18 +78,4 @@ fn exit_origin_task(k: &Rc<Kernel>, task: &Task, rc: &Rc<RemoteContext>, status:
     k.remote_contexts[0]
         .borrow_mut()
         .retain(|other| !Rc::ptr_eq(other, rc));
-}
-
-/// Whose work a TASK_EXIT_ORIGIN is: the worker's at the guest.
-pub fn pid_of_exit_origin(envelope: &Envelope) -> Option<Pid> {
-    OriginTaskExit::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.remote_pid.get()))
-}
-
-/// Whose mailbox a TASK_EXIT_REMOTE goes to: the shadow's at home.
-pub fn pid_of_exit_remote(envelope: &Envelope) -> Option<Pid> {
-    RemoteTaskExit::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use isa::wire::{FieldArch, Regset};
 use isa::{Errno, Isa, VirtAddr};
+use msglayer::Nid;
 use msglayer::messages::{BackMigrationRequest, CloneRequest, PathField};
-use msglayer::{Envelope, Message, Nid};
 use zerocopy::FromZeros;
 
 use super::shadow::{ShadowEnd, process_remote_works};
@@ -211,11 +211,4 @@ fn record_departure(
         resume_sp: set.sp(),
         back,
     });
-}
-
-/// Whose mailbox a TASK_MIGRATE_BACK goes to.
-pub fn pid_of_back_migration(envelope: &Envelope) -> Option<Pid> {
-    BackMigrationRequest::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }

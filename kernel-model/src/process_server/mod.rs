@@ -27,8 +27,8 @@ mod status;
 mod thread_info;
 mod worker;
 
-pub use exit::{pid_of_exit_origin, pid_of_exit_remote, process_server_task_exit};
-pub use migrate::{Migrated, pid_of_back_migration, sys_popcorn_migrate};
+pub use exit::process_server_task_exit;
+pub use migrate::{Migrated, sys_popcorn_migrate};
 pub use pairing::handle_task_pairing;
 pub use remote_clone::clone_at_remote;
 pub(crate) use remote_clone::serve_remote_clone;

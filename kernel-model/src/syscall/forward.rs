@@ -10,14 +10,13 @@ use std::rc::Rc;
 
 use isa::Errno;
 use isa::syscall::Sysno;
+use msglayer::Envelope;
 use msglayer::messages::{SyscallFwd, SyscallRep};
-use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
 
 use super::{Caller, SyscallOutcome};
 use crate::config::Profile;
 use crate::exec::WaitRecord;
-use crate::ids::Pid;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::process_server;
@@ -157,13 +156,6 @@ pub(crate) fn handle_syscall_reply(k: &Rc<Kernel>, envelope: Envelope) {
         return;
     };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
-}
-
-/// Whose mailbox a SYSCALL_FWD goes to.
-pub(crate) fn pid_of_request(envelope: &Envelope) -> Option<Pid> {
-    SyscallFwd::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }
 
 fn number_of(call: ForwardedCall) -> u32 {

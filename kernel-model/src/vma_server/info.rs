@@ -3,12 +3,11 @@
 use std::rc::Rc;
 
 use isa::{Errno, VirtAddr};
+use msglayer::Envelope;
 use msglayer::messages::{PathField, VmaInfoRequest, VmaInfoResponse};
-use msglayer::{Envelope, Message};
 use zerocopy::FromZeros;
 
 use crate::config::Profile;
-use crate::ids::Pid;
 use crate::kernel::Kernel;
 use crate::kmsg::{parse, pcn_kmsg_send};
 use crate::mm::{self, Mm, VmFlags, Vma};
@@ -61,11 +60,4 @@ async fn find(k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) -> Option<Vma> {
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     mm::expand_stack(mm, addr).ok()?;
     mm.vmas.borrow().covering(addr).cloned()
-}
-
-/// Whose mailbox a VMA_INFO_REQUEST goes to.
-pub fn pid_of_info_request(envelope: &Envelope) -> Option<Pid> {
-    VmaInfoRequest::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }

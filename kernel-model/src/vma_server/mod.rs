@@ -20,13 +20,13 @@ use isa::{Errno, VirtAddr};
 use crate::exec::Completion;
 
 pub use fetch::{handle_vma_info_response, vma_server_fetch_vma};
-pub use info::{pid_of_info_request, process_vma_info_request};
+pub use info::process_vma_info_request;
 pub use operations::{
     handle_vma_op_response, vma_server_brk_remote, vma_server_madvise_remote,
     vma_server_mmap_remote, vma_server_mprotect_remote, vma_server_mremap_remote,
     vma_server_munmap_remote,
 };
-pub use origin::{pid_of_op_request, process_vma_op_request, vma_server_munmap_origin};
+pub use origin::{process_vma_op_request, vma_server_munmap_origin};
 
 /// Ongoing fetches of a process on one node (`vmas`): by page, because the response names no wait station.
 #[derive(Default)]

@@ -5,11 +5,10 @@ use std::rc::Rc;
 use isa::layout::{MapFlags, Prot};
 use isa::{Errno, VirtAddr};
 use msglayer::messages::{VmaOp, VmaOpRequest, VmaOpResponse};
-use msglayer::{Envelope, Message, Nid};
+use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
 use crate::exec::WaitRecord;
-use crate::ids::Pid;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::mm::{self, MmapRequest, VmaFile};
@@ -156,11 +155,4 @@ fn mmap_request(k: &Rc<Kernel>, request: &VmaOpRequest) -> Result<MmapRequest, E
 
 fn low_word(value: u64) -> Result<u32, Errno> {
     u32::try_from(value).map_err(|_| Errno::EINVAL)
-}
-
-/// Whose work a VMA_OP_REQUEST is: the shadow's at home, the worker's at a guest.
-pub fn pid_of_op_request(envelope: &Envelope) -> Option<Pid> {
-    VmaOpRequest::parse(&envelope.bytes)
-        .ok()
-        .map(|m| Pid(m.origin_pid.get()))
 }
