@@ -33,6 +33,10 @@ const PROGRAMS: &[ProgramInfo] = &[
     plain("alloca_vla", "memory of run-time size on the stack"),
     plain("arrival_hook", "a function that runs at every arrival"),
     plain(
+        "computed_goto",
+        "an interpreter in threaded code, and labels kept across migrations",
+    ),
+    plain(
         "deep_recursion",
         "chains of up to 4,000 frames, and a tree of 32 leaves, that migrate at their leaves",
     ),

@@ -65,6 +65,11 @@ const CASES: &[Case] = &[
         status: 255,
         output: "2047 5 2 argument\n",
     },
+    simple(
+        "computed_goto",
+        &["../../../programs/computed_goto.c"],
+        "949028 7\n0 1 2 computed_goto: ok\n",
+    ),
 ];
 
 /// The runtime, compiled once for all tests.

@@ -5,7 +5,7 @@
 //! their native frames as they like: at such a call a native frame holds a return address, a saved frame pointer, and junk.
 //!
 //! The phases, one file each, in this order:
-//! 1. [`refuse`]: what cannot be made neutral is refused, with function and line;
+//! 1. [`computed_goto`] becomes switch; [`refuse`]: what cannot be made neutral is refused, with function and line;
 //! 2. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 3. [`migrating`]: which functions may migrate;
 //! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`dominance`] (where to
@@ -15,6 +15,7 @@
 
 mod abi;
 mod calls;
+mod computed_goto;
 mod dominance;
 mod frame;
 mod ir;
@@ -95,6 +96,7 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let context = Context::create();
     let ir = Ir::read(&context, input).map_err(Failure::Llvm)?;
     symbols::settle_weak(&ir, &options.native_symbols).map_err(Failure::Llvm)?;
+    computed_goto::lower(&ir);
     refused(refuse::check_module(&ir, &options.roots))?;
     let stack = DataStack {
         dsp: ir.define_thread_local_pointer("__dsp"),

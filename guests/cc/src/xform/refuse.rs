@@ -147,10 +147,6 @@ fn refusal_of(i: Value, roots: &[String]) -> Option<String> {
             Some("exceptions cannot be thrown across machine frames that migrate".into())
         }
         LLVMOpcode::LLVMCallBr => Some("asm goto is for one instruction set; write C".into()),
-        LLVMOpcode::LLVMIndirectBr => Some(
-            "a computed goto jumps to a code address, which differs between the ISAs; use switch"
-                .into(),
-        ),
         LLVMOpcode::LLVMVAArg => Some(
             "the va_arg instruction is lowered differently by each ISA; compile C with clang"
                 .into(),

@@ -19,6 +19,14 @@ impl Ir<'_> {
     pub fn at_entry(&self, function: Value) {
         self.before(function.entry().first_other_than(LLVMOpcode::LLVMAlloca));
     }
+    /// Builds at the end of a block from now on, without a source line.
+    pub fn at_end(&self, block: Block) {
+        llvm!(LLVMPositionBuilderAtEnd(self.builder, block.0));
+        llvm!(LLVMSetCurrentDebugLocation2(
+            self.builder,
+            std::ptr::null_mut()
+        ));
+    }
     /// Adds an empty block at the end of `function`.
     pub fn append_block(&self, function: Value) -> Block {
         Block(llvm!(LLVMAppendBasicBlockInContext(
@@ -162,6 +170,18 @@ impl Ir<'_> {
     /// `a & b`
     pub fn and(&self, a: Value, b: Value) -> Value {
         Value(llvm!(LLVMBuildAnd(self.builder, a.0, b.0, NAMELESS)))
+    }
+    /// `switch (integer)` over 64-bit cases.
+    pub fn switch(&self, integer: Value, otherwise: Block, cases: &[(u64, Block)]) {
+        let count = cases.len() as u32;
+        let switch = llvm!(LLVMBuildSwitch(self.builder, integer.0, otherwise.0, count));
+        for (case, block) in cases {
+            llvm!(LLVMAddCase(switch, self.number(*case).0, block.0));
+        }
+    }
+    /// The end of a block that is never reached.
+    pub fn unreachable(&self) {
+        llvm!(LLVMBuildUnreachable(self.builder));
     }
     /// A plain call.
     pub fn call(&self, ty: Type, callee: Value, arguments: &[Value]) -> Value {

@@ -209,6 +209,11 @@ impl<'ctx> Ir<'ctx> {
     pub fn number(&self, value: u64) -> Value {
         Value(llvm!(LLVMConstInt(self.i64().0, value, 0)))
     }
+    /// A number as a constant pointer.
+    pub fn constant_pointer(&self, value: u64) -> Value {
+        let number = self.number(value);
+        Value(llvm!(LLVMConstIntToPtr(number.0, self.pointer().0)))
+    }
     /// A 32-bit constant.
     pub fn number32(&self, value: u32) -> Value {
         Value(llvm!(LLVMConstInt(self.i32().0, u64::from(value), 0)))

@@ -186,6 +186,11 @@ impl Value {
         (!llvm!(LLVMIsAConstantInt(self.0)).is_null())
             .then(|| llvm!(LLVMConstIntGetZExtValue(self.0)))
     }
+    /// The block whose address this constant is, when it is the address of a label.
+    pub fn labelled_block(self) -> Option<Block> {
+        (!llvm!(LLVMIsABlockAddress(self.0)).is_null())
+            .then(|| Block(llvm!(LLVMGetBlockAddressBasicBlock(self.0))))
+    }
     /// Who uses this value; a user appears once for each use.
     pub fn users(self) -> Vec<Value> {
         let mut all = Vec::new();
