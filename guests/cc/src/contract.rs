@@ -33,6 +33,19 @@ pub const NOTE_VERSION: u32 = 1;
 /// The Popcorn system call ABI that the runtime uses: numbers 900 to 903 of the 5.2 kernel.
 pub const POPCORN_ABI: u32 = 52;
 
+/// Symbols that the linker defines where they are used, besides those of the script.
+pub const LINKER_SYMBOLS: &[&str] = &[
+    "__ehdr_start",
+    "__executable_start",
+    "__bss_start",
+    "_etext",
+    "etext",
+    "_edata",
+    "edata",
+    "_end",
+    "end",
+];
+
 /// Symbols of the neutral part that stay visible whoever uses them: what native code calls is found in the native objects, but calls that
 /// a back end makes up (library functions behind instructions) appear in no object before it runs.
 pub const KEPT_SYMBOLS: &[&str] = &[

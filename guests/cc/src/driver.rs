@@ -6,7 +6,7 @@ use isa::Isa;
 use isa::callsites::CallSites;
 
 use crate::archive::{self, Library};
-use crate::contract::{KEPT_SYMBOLS, MIGRATION_ROOTS};
+use crate::contract::{KEPT_SYMBOLS, LINKER_SYMBOLS, MIGRATION_ROOTS};
 use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
 use crate::inputs::{Input, Kind};
@@ -184,15 +184,14 @@ impl Build {
         let shop = Workshop::new(directory, self.verbose);
         self.runtime.install(&shop)?;
         let natives = Natives::read(&shop, &self.runtime)?;
-        let program = self.neutral(&shop, &natives)?;
-        let parts = backend::split(&shop, "transformed.bc", &program.migrating)?;
-        let objects = self.lower(&shop, &parts, program.sites.len())?;
-        let layout = Layout::of(&objects, CallSites::byte_len(program.sites.len()) as u64)?;
-        shop.write("link.ld", script::write(&layout))?;
-        for isa in Isa::ALL {
-            link(&shop, isa, &objects)?;
-        }
-        finish(&shop, &layout, &program)?;
+        self.collect(&shop, &natives)?;
+        let program = match self.images(&shop, &natives, self.debug_info) {
+            // The same once more with line tables, which do not change the code, to say where in the source it is.
+            Err(BuildError::Unverified { .. }) if !self.debug_info => {
+                self.images(&shop, &natives, true)?
+            }
+            result => result?,
+        };
         self.deliver(&shop)?;
         Ok(Program {
             directory: self.out_dir.clone(),
@@ -256,8 +255,27 @@ impl Build {
         Ok(modules)
     }
 
-    /// Sources to one transformed module, `transformed.bc`.
-    fn neutral(&self, shop: &Workshop, natives: &Natives) -> Result<Transformed, BuildError> {
+    /// One bitcode, `whole.bc`, to two linked, checked and verified images.
+    fn images(
+        &self,
+        shop: &Workshop,
+        natives: &Natives,
+        debug_info: bool,
+    ) -> Result<Transformed, BuildError> {
+        let program = self.transform(shop, natives, debug_info)?;
+        let parts = backend::split(shop, "transformed.bc", &program.migrating)?;
+        let objects = self.lower(shop, &parts, program.sites.len())?;
+        let layout = Layout::of(&objects, CallSites::byte_len(program.sites.len()) as u64)?;
+        shop.write("link.ld", script::write(&layout))?;
+        for isa in Isa::ALL {
+            link(shop, isa, &objects)?;
+        }
+        finish(shop, &layout, &program)?;
+        Ok(program)
+    }
+
+    /// Sources to one bitcode of what the program uses, `whole.bc`.
+    fn collect(&self, shop: &Workshop, natives: &Natives) -> Result<(), BuildError> {
         let names = self.runtime.neutral();
         let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
         let mut bitcode = self.bitcode(shop, natives, &runtime)?;
@@ -265,7 +283,16 @@ impl Build {
         if let Some(libc) = &self.libc {
             bitcode = vec![libc.link(shop, &bitcode)?.to_owned()];
         }
-        frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")?;
+        frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")
+    }
+
+    /// `whole.bc` to one transformed module, `transformed.bc`.
+    fn transform(
+        &self,
+        shop: &Workshop,
+        natives: &Natives,
+        debug_info: bool,
+    ) -> Result<Transformed, BuildError> {
         let options = xform::Options {
             roots: self.roots.clone(),
             native_symbols: natives
@@ -274,11 +301,18 @@ impl Build {
                 .cloned()
                 .chain(KEPT_SYMBOLS.iter().map(|s| (*s).to_owned()))
                 .collect(),
-            keep_debug_info: self.debug_info,
+            defined_elsewhere: natives
+                .defined
+                .iter()
+                .cloned()
+                .chain(LINKER_SYMBOLS.iter().map(|s| (*s).to_owned()))
+                .collect(),
+            keep_debug_info: debug_info,
         };
         let (input, output) = (shop.path("whole.bc"), shop.path("transformed.bc"));
         xform::transform(&input, &output, &options).map_err(|failure| match failure {
             Failure::Refused(refusals) => BuildError::Refused(refusals),
+            Failure::Incomplete(missing) => BuildError::Incomplete(missing),
             Failure::Llvm(message) => BuildError::Transformation {
                 path: input.clone(),
                 message,
@@ -339,6 +373,8 @@ fn host() -> Isa {
 struct Natives {
     /// What they want from neutral code, or from each other.
     undefined: Vec<String>,
+    /// What they define.
+    defined: Vec<String>,
     /// All global names in them.
     all: Vec<String>,
 }
@@ -347,6 +383,7 @@ impl Natives {
     fn read(shop: &Workshop, runtime: &Runtime) -> Result<Self, BuildError> {
         let mut natives = Self {
             undefined: Vec::new(),
+            defined: Vec::new(),
             all: Vec::new(),
         };
         for isa in Isa::ALL {
@@ -355,6 +392,7 @@ impl Natives {
                 let data = object_file::read(&path)?;
                 let (undefined, defined) = Elf::parse(&path, &data)?.symbol_names();
                 natives.undefined.extend(undefined.iter().cloned());
+                natives.defined.extend(defined.iter().cloned());
                 natives.all.extend(undefined.into_iter().chain(defined));
             }
         }

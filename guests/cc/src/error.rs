@@ -71,6 +71,9 @@ pub enum BuildError {
     /// The program uses what cannot migrate.
     #[error("the program cannot be compiled for both instruction sets:\n{}", lines(.0))]
     Refused(Vec<Refusal>),
+    /// The program uses what nobody defines.
+    #[error("the program is not complete:\n{}", lines(.0))]
+    Incomplete(Vec<Refusal>),
     /// LLVM failed inside the transformation.
     #[error("the transformation of {} failed: {message}", path.display())]
     Transformation {
@@ -103,12 +106,14 @@ pub enum BuildError {
         what: String,
     },
     /// The machine code keeps something over a migration that is not in the data frame.
-    #[error("the {isa} code would lose state in a migration:\n{message}")]
+    #[error(
+        "{}\nNothing in C leads to this but a value that was never set (an output of empty inline assembly, say). \
+         Anything else is a defect of kettle-cc: keep the parts with --keep DIR and report them; another -O level may do until then",
+        unverified(findings)
+    )]
     Unverified {
-        /// On which ISA.
-        isa: Isa,
-        /// Function, instruction and what it uses, one per line.
-        message: String,
+        /// For each ISA of which it is true: source line, function, instruction and what it uses, one finding per line.
+        findings: Vec<(Isa, String)>,
     },
 }
 
@@ -126,6 +131,13 @@ impl BuildError {
             what: e.to_string(),
         }
     }
+}
+
+fn unverified(findings: &[(Isa, String)]) -> String {
+    let of_isa = |(isa, lines): &(Isa, String)| {
+        format!("the {isa} code would lose state in a migration:\n{lines}")
+    };
+    findings.iter().map(of_isa).collect::<Vec<_>>().join("\n")
 }
 
 fn lines(refusals: &[Refusal]) -> String {

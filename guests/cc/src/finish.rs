@@ -1,6 +1,7 @@
 //! The last steps, on the linked files: the call-site table is read from both and written into both, and both are checked.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::path::PathBuf;
 
 use isa::callsites::{CallSite, CallSites, SECTION};
@@ -8,6 +9,7 @@ use isa::{Isa, VirtAddr};
 
 use crate::contract::START_RETURN;
 use crate::layout::Layout;
+use crate::lines::Lines;
 use crate::object_file::{self, Elf};
 use crate::sites::{self, Site};
 use crate::tools::{Workshop, image};
@@ -34,8 +36,16 @@ pub fn finish(shop: &Workshop, layout: &Layout, program: &Transformed) -> Result
         std::fs::write(&image.path, &image.data).map_err(BuildError::file("write", &image.path))?;
     }
     check::correspond([&x86_64.elf()?, &aarch64.elf()?], layout, program)?;
-    x86_64.verify(program)?;
-    aarch64.verify(program)
+    let mut findings = Vec::new();
+    for image in [&x86_64, &aarch64] {
+        let found = image.verify(program)?;
+        findings.extend((!found.is_empty()).then_some((image.isa, found)));
+    }
+    if findings.is_empty() {
+        Ok(())
+    } else {
+        Err(BuildError::Unverified { findings })
+    }
 }
 
 impl Image {
@@ -76,7 +86,8 @@ impl Image {
         Ok(())
     }
 
-    fn verify(&self, program: &Transformed) -> Result<(), BuildError> {
+    /// What the verifier finds, one finding per line; nothing when the program is proven.
+    fn verify(&self, program: &Transformed) -> Result<String, BuildError> {
         let site = |(id, site): (&u32, &Site)| VerifySite {
             id: *id,
             return_address: site.frame.return_address.0,
@@ -88,20 +99,36 @@ impl Image {
             ra_off: site.frame.saved_return_address,
         };
         let sites: Vec<VerifySite> = self.sites.iter().map(site).collect();
-        let unverified = |message: String| BuildError::Unverified {
-            isa: self.isa,
-            message,
+        let report = match verify::verify(&self.data, self.isa, &sites) {
+            Ok(report) if report.is_clean() => return Ok(String::new()),
+            Ok(report) => report,
+            Err(error) => return Ok(format!("  {error}")),
         };
-        let report = verify::verify(&self.data, self.isa, &sites)
-            .map_err(|e| unverified(format!("  {e}")))?;
-        if report.is_clean() {
-            return Ok(());
-        }
-        let violations = report.violations.iter().map(|v| format!("  {v}"));
-        let unresolved = report.unresolved.iter().map(|u| format!("  {u}"));
-        Err(unverified(
-            violations.chain(unresolved).collect::<Vec<_>>().join("\n"),
-        ))
+        let lines = Lines::of(&self.elf()?)?;
+        let violations = report
+            .violations
+            .iter()
+            .map(|v| self.finding(&lines, v.site, v.address, v));
+        let unresolved = report
+            .unresolved
+            .iter()
+            .map(|u| self.finding(&lines, u.site, u.address, u));
+        let all: Vec<String> = violations.chain(unresolved).collect();
+        Ok(all.join("\n"))
+    }
+
+    /// A finding of the verifier, with the source lines of the instruction and of the call, where they are known.
+    fn finding(&self, lines: &Lines, site: u32, address: u64, what: &dyn Display) -> String {
+        let line = |address| {
+            lines
+                .at(address)
+                .map(|(file, line)| format!("{file}:{line}"))
+        };
+        let at = line(address).map_or_else(String::new, |at| format!("{at}: "));
+        let call = self.sites.get(&site);
+        let call = call.and_then(|site| line(site.frame.return_address.0 - 1));
+        let call = call.map_or_else(String::new, |call| format!(", behind the call at {call}"));
+        format!("  {at}{what}{call}")
     }
 
     /// The site with an id. One that a back end has dropped could not be rebuilt there.

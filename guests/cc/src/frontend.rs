@@ -153,6 +153,46 @@ pub fn compile_user(shop: &Workshop, unit: &UserUnit<'_>) -> Result<(), BuildErr
     }
     let step = format!("compile {}", unit.source.display());
     shop.run_outside(step, CLANG, arguments)
+        .map_err(with_way_out)
+}
+
+/// What clang's words for things of one instruction set mean here, and what would be right.
+const WAYS_OUT: &[(&[&str], &str)] = &[
+    (
+        &["needs target feature", "requires target feature"],
+        "The program is for two instruction sets, so instructions of one cannot be had: write generic C or generic vectors (vector_size).",
+    ),
+    (
+        &["'_Float128'", "'__float80'", "'_Float64x'"],
+        "There are no 80-bit and 128-bit floats here, because they are not the same on both instruction sets: use double.",
+    ),
+    (
+        &["-Wdeprecated-non-prototype"],
+        "A call of a function whose parameters were not declared looks like one of a variadic function: declare the types of its parameters.",
+    ),
+];
+
+/// Adds to clang's message how to do without.
+fn with_way_out(error: BuildError) -> BuildError {
+    match error {
+        BuildError::Tool {
+            step,
+            tool,
+            mut message,
+        } => {
+            for (words, way_out) in WAYS_OUT {
+                if words.iter().any(|w| message.contains(w)) {
+                    message = format!("{message}\n{way_out}");
+                }
+            }
+            BuildError::Tool {
+                step,
+                tool,
+                message,
+            }
+        }
+        other => other,
+    }
 }
 
 /// Links bitcode files and makes local whatever neither native code nor a back end refers to.

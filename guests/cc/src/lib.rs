@@ -24,6 +24,7 @@ mod frontend;
 pub mod inputs;
 pub mod layout;
 pub mod libc;
+mod lines;
 pub mod object_file;
 mod reserved;
 mod runtime;

@@ -105,6 +105,9 @@ impl Workshop {
             .trim_end()
             .to_owned();
         if !output.status.success() {
+            // The linker's warnings are about a layout that is not the user's.
+            let about = |line: &&str| tool != LLD || !line.contains(": warning: ");
+            let message = message.lines().filter(about).collect::<Vec<_>>().join("\n");
             return Err(BuildError::Tool {
                 step,
                 tool,

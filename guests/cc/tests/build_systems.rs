@@ -209,7 +209,10 @@ fn members_are_linked_only_when_they_are_needed() {
     }
     succeed(at, AR, &["d", "liba.a", "other.o"]);
     let message = fail(at, CC, &["main.o", "liba.a", "libb.a", "-o", "program"]);
-    assert!(message.contains("undefined symbol: c"), "{message}");
+    assert!(
+        message.contains("in function b: function c is used and defined nowhere"),
+        "{message}"
+    );
     succeed(at, AR, &["x", "liba.a"]);
     let message = fail(at, CC, &["main.o", "-L.", "-Llib", "-lwrong"]);
     assert_eq!(

@@ -88,7 +88,7 @@ fn what_does_not_correspond_is_refused() {
             "_Thread_local _Alignas(128) char wide[128];\nint main(void) { return wide[1]++; }\n",
             "",
             "",
-            "thread-local variable .tbss.wide asks for an alignment of 128; at most 64 is possible",
+            "thread-local variable wide asks for an alignment of 128; at most 64 is possible",
         ),
         (
             "__attribute__((section(\"mine\"))) volatile int x = 1;\nint main(void) { return x; }\n",

@@ -1,16 +1,29 @@
 //! What cannot migrate is refused with the function, the line, and what would be right. One checker, a table of programs.
 
-use kettle_cc::{Build, Runtime};
+use kettle_cc::{Build, Runtime, SourceFile};
 
-/// A minimal runtime: these programs are never linked.
+/// A minimal runtime: these programs do not come as far as a start.
+fn runtime() -> Runtime {
+    let stubs = "int migrate(int n) { return n; }\nlong native(long *big) { return *big; }\nint setjmp(long *b) { return 0; }\n";
+    Runtime::from_files(vec![SourceFile {
+        name: "native/stubs.c".into(),
+        text: stubs.into(),
+    }])
+}
+
+/// What the build of `text` fails with.
 fn build(text: &str, flags: &[&str]) -> String {
+    build_with(text, flags, runtime())
+}
+
+fn build_with(text: &str, flags: &[&str], runtime: Runtime) -> String {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let source = directory.path().join("bad.c");
     std::fs::write(&source, text).expect("written");
     let result = Build::new()
         .sources([&source])
         .flags(flags.iter().copied())
-        .runtime(Runtime::from_files(Vec::new()))
+        .runtime(runtime)
         .out_dir(directory.path())
         .build();
     match result {
@@ -75,6 +88,39 @@ const REFUSED: &[(&str, &[&str])] = &[
         "struct big { long a[9]; };\nlong native(struct big);\nint main(void) {\n  struct big b = {{1}};\n  return native(b);\n}\n",
         &[
             "bad.c:5: in function main: native is a native function: pass the struct through a pointer",
+        ],
+    ),
+    (
+        "int migrate(int);\nint other(int);\nint main(void) {\n  migrate(0);\n  return other(1);\n}\n",
+        &[
+            "bad.c:5: in function main: function other is used and defined nowhere; define it, or name the library that has it with -l",
+        ],
+    ),
+    (
+        "extern int there;\nint *p = &there;\nint main(void) {\n  return *p;\n}\n",
+        &["bad.c:4: in function main: variable there is used and defined nowhere"],
+    ),
+    (
+        "int migrate(int);\n_Thread_local int x __attribute__((aligned(128)));\nint main(void) {\n  migrate(0);\n  return x++;\n}\n",
+        &[
+            "bad.c:5: in function main: thread-local variable x asks for an alignment of 128; at most 64 is possible: align a pointer",
+        ],
+    ),
+    (
+        "void *p;\nint main(void) {\n  p = __builtin_frame_address(1);\n  return 0;\n}\n",
+        &[
+            "bad.c:3: in function main: frame and return addresses of callers cannot be found",
+            "pass what is needed as an argument",
+        ],
+    ),
+    (
+        "int migrate(int);\nint main(void) {\n  __asm__ goto(\"jmp %l0\" : : : : out);\n  return migrate(0);\nout:\n  return 1;\n}\n",
+        &["bad.c:3: in function main: asm goto is for one instruction set; write C"],
+    ),
+    (
+        "static int one(void) { return 1; }\nstatic int (*pick(void))(void) { return one; }\nint f(void) __attribute__((ifunc(\"pick\")));\nint main(void) {\n  return f();\n}\n",
+        &[
+            "f is an alias or an ifunc that does not come down to one function; define a function of that name",
         ],
     ),
     (
@@ -146,6 +192,64 @@ fn inputs_of_unknown_kind_are_refused() {
 #[test]
 fn empty_inline_assembly_is_no_refusal() {
     let text = "int migrate(int);\nint main(void) {\n  int x = migrate(0);\n  __asm__ volatile(\"\" : \"+r\"(x) : : \"memory\", \"cc\");\n  return x;\n}\n";
-    // Without a runtime the build gets as far as the linker.
-    assert!(build(text, &[]).contains("cannot link for"));
+    // Without a start the build ends behind the linker.
+    assert!(build(text, &[]).contains("no symbol __start_ret"));
+}
+
+/// What the verifier finds comes with function, instruction, address and source lines, though nobody asked for debug information.
+#[test]
+fn a_finding_of_the_verifier_names_the_line() {
+    let text = "int migrate(int);\nvolatile long g;\nint main(int n, char **v) {\n  long a, b, c;\n  migrate(n);\n  __asm__ volatile(\"\" : \"=r\"(a), \"=r\"(b), \"=r\"(c));\n  g = a + b + c;\n  return 0;\n}\n";
+    let start = SourceFile {
+        name: "native/start.c".into(),
+        text: "void __start_ret(void) {}\n".into(),
+    };
+    let runtime = Runtime::from_files([runtime().files(), &[start]].concat());
+    let message = build_with(text, &[], runtime);
+    for part in [
+        "the x86_64 code would lose state in a migration:\n  bad.c:7: in function main: 0x4100",
+        " `add rdx, rcx` uses poison in rcx (site 0), behind the call at bad.c:5\n",
+        "the aarch64 code would lose state in a migration:\n  bad.c:7: in function main: 0x4100",
+        " `add x8, x8, x9` uses poison in x9 (site 0), behind the call at bad.c:5\n",
+        "a defect of kettle-cc: keep the parts with --keep DIR and report them",
+    ] {
+        assert!(message.contains(part), "expected: {part}\n{message}");
+    }
+}
+
+/// What the front end cannot compile because it is of one ISA comes with a way out.
+#[test]
+fn errors_of_the_front_end_get_a_way_out() {
+    for (text, expected) in [
+        (
+            "_Float128 g;\nint main(void) { return g > 1; }\n",
+            &[
+                "bad.c:1:1: error: unknown type name '_Float128'",
+                "use double",
+            ][..],
+        ),
+        (
+            "int main(void) {\n  __float80 x = 1;\n  return x;\n}\n",
+            &[
+                "bad.c:2:3: error: use of undeclared identifier '__float80'",
+                "use double",
+            ],
+        ),
+        (
+            "int f();\nint main(void) {\n  return f(1.5, 2);\n}\n",
+            &["bad.c:3:11: error:", "declare the types of its parameters"],
+        ),
+        (
+            "typedef char v16 __attribute__((vector_size(16)));\nv16 v;\nint main(void) {\n  v = __builtin_ia32_pshufb128(v, v);\n  return 0;\n}\n",
+            &[
+                "bad.c:4:7: error: '__builtin_ia32_pshufb128' needs target feature ssse3",
+                "generic vectors",
+            ],
+        ),
+    ] {
+        let message = build(text, &[]);
+        for part in expected {
+            assert!(message.contains(part), "expected: {part}\n{message}");
+        }
+    }
 }

@@ -86,7 +86,7 @@ impl fmt::Display for Violation {
         } = self;
         write!(
             f,
-            "site {site} in {function}: {address:#x} `{instruction}` {what}"
+            "in function {function}: {address:#x} `{instruction}` {what} (site {site})"
         )
     }
 }
@@ -102,7 +102,7 @@ impl fmt::Display for Unresolved {
         } = self;
         write!(
             f,
-            "site {site} in {function}: {address:#x} `{instruction}`: {what}"
+            "in function {function}: {address:#x} `{instruction}`: {what} (site {site})"
         )
     }
 }

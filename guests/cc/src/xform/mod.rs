@@ -44,6 +44,8 @@ pub struct Options {
     pub roots: Vec<String>,
     /// Symbols of native objects: a symbol local to the module may not take one of these names.
     pub native_symbols: BTreeSet<String>,
+    /// What native objects and the linker define.
+    pub defined_elsewhere: BTreeSet<String>,
     /// Whether debug information stays in the output.
     pub keep_debug_info: bool,
 }
@@ -66,6 +68,8 @@ pub struct Transformed {
 pub enum Failure {
     /// The program uses what cannot migrate.
     Refused(Vec<Refusal>),
+    /// The program uses what nobody defines.
+    Incomplete(Vec<Refusal>),
     /// LLVM could not read, verify or write the module.
     Llvm(String),
 }
@@ -98,6 +102,10 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     symbols::settle_weak(&ir, &options.native_symbols).map_err(Failure::Llvm)?;
     computed_goto::lower(&ir);
     refused(refuse::check_module(&ir, &options.roots))?;
+    let missing = refuse::check_complete(&ir, &options.defined_elsewhere);
+    if !missing.is_empty() {
+        return Err(Failure::Incomplete(missing));
+    }
     let stack = DataStack {
         dsp: ir.define_thread_local_pointer("__dsp"),
         dfp: ir.define_thread_local_pointer("__dfp"),

@@ -1,10 +1,12 @@
 //! What cannot be compiled for both ISAs, or cannot migrate, is refused here with function and source line.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use inkwell::llvm_sys::{LLVMOpcode, LLVMTypeKind};
 
 use super::ir::{FUNCTION_INDEX, Ir, Type, Value};
+use crate::contract::TLS_ALIGN;
 
 /// One thing that the program may not do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +41,12 @@ impl Refusal {
             what: what.into(),
         }
     }
-    /// A refusal of a function as a whole, or of a variable.
+    /// A refusal of a function as a whole, or of a variable. One whose own line is not known is refused where it is used first.
     fn of(global: Value, what: impl Into<String>) -> Self {
+        let what = what.into();
+        if let (None, Some(user)) = (global.source_line(), global.first_user()) {
+            return Self::at(user.function(), user, what);
+        }
         let function = if global.is_function() {
             global.name()
         } else {
@@ -49,7 +55,7 @@ impl Refusal {
         Self {
             function,
             source: global.source_line(),
-            what: what.into(),
+            what,
         }
     }
 }
@@ -60,12 +66,15 @@ const NEUTRAL_CONSTRAINTS: [&str; 7] = ["r", "m", "i", "n", "X", "g", "imr"];
 /// Checks what neither ISA-neutral code nor migration allows, in every function. `roots` are the native functions whose calls are recorded.
 pub fn check_module(ir: &Ir<'_>, roots: &[String]) -> Vec<Refusal> {
     let mut refusals = Vec::new();
-    if !ir.module_asm().is_empty() {
-        let what = "assembly at file level is for one instruction set; write C, or put it into a native object";
+    if let Some(first) = ir.module_asm().lines().find(|l| !l.trim().is_empty()) {
+        let what = format!(
+            "assembly at file level, \"{}\", is for one instruction set; write C",
+            first.trim()
+        );
         refusals.push(Refusal {
             function: String::new(),
             source: None,
-            what: what.into(),
+            what,
         });
     }
     for global in ir.globals() {
@@ -76,20 +85,22 @@ pub fn check_module(ir: &Ir<'_>, roots: &[String]) -> Vec<Refusal> {
             name if is_long_double(global.value_type()) => {
                 format!("variable {name} is an 80-bit or 128-bit float; use double")
             }
+            name if global.is_thread_local() && global.alignment() > TLS_ALIGN => {
+                format!(
+                    "thread-local variable {name} asks for an alignment of {}; at most {TLS_ALIGN} is possible: align a pointer into a larger variable, or allocate it",
+                    global.alignment()
+                )
+            }
             _ => continue,
         };
         refusals.push(Refusal::of(global, what));
     }
     for alias in ir.aliases() {
         let what = format!(
-            "alias {} is still there after optimisation; define the function under that name",
+            "{} is an alias or an ifunc that does not come down to one function; define a function of that name that calls the other",
             alias.name()
         );
-        refusals.push(Refusal {
-            function: String::new(),
-            source: None,
-            what,
-        });
+        refusals.push(Refusal::of(alias, what));
     }
     for function in ir.defined_functions() {
         let signature = function.value_type();
@@ -108,7 +119,53 @@ pub fn check_module(ir: &Ir<'_>, roots: &[String]) -> Vec<Refusal> {
             }
         }
     }
+    once_each(refusals)
+}
+
+/// Checks that somebody defines what the module uses: itself, or native code, whose names are `elsewhere`. Weak symbols are settled.
+pub fn check_complete(ir: &Ir<'_>, elsewhere: &BTreeSet<String>) -> Vec<Refusal> {
+    let mut all = ir.functions();
+    all.extend(ir.globals());
+    let mut refusals = Vec::new();
+    for symbol in all {
+        let name = symbol.name();
+        if symbol.is_definition()
+            || name.starts_with("llvm.")
+            || name.starts_with("__kettle_")
+            || elsewhere.contains(&name)
+        {
+            continue;
+        }
+        let kind = if symbol.is_function() {
+            "function"
+        } else {
+            "variable"
+        };
+        let what = format!(
+            "{kind} {name} is used and defined nowhere; define it, or name the library that has it with -l"
+        );
+        let user = symbol.first_user();
+        refusals.push(match user {
+            Some(user) => Refusal::at(user.function(), user, what),
+            None => Refusal {
+                function: String::new(),
+                source: None,
+                what,
+            },
+        });
+    }
     refusals
+}
+
+/// One line of C often becomes several instructions.
+fn once_each(refusals: Vec<Refusal>) -> Vec<Refusal> {
+    let mut once: Vec<Refusal> = Vec::new();
+    for refusal in refusals {
+        if !once.contains(&refusal) {
+            once.push(refusal);
+        }
+    }
+    once
 }
 
 /// Checks what only a function that may migrate must not do.
@@ -121,9 +178,11 @@ pub fn check_migrating(functions: &[Value]) -> Vec<Refusal> {
                     if n.starts_with("llvm.frameaddress")
                         || n.starts_with("llvm.returnaddress") =>
                 {
-                    "a frame or return address means nothing after a migration"
+                    "a frame or return address means nothing after a migration; take it in a function that calls nothing that may migrate"
                 }
-                None if wide_aggregate(call.called_type().return_type()) => {
+                None if !call.called_value().is_inline_asm()
+                    && wide_aggregate(call.called_type().return_type()) =>
+                {
                     "the call returns an aggregate of more than two registers; return it through a pointer"
                 }
                 _ => continue,
@@ -144,7 +203,7 @@ fn refusal_of(i: Value, roots: &[String]) -> Option<String> {
     }
     match i.opcode()? {
         LLVMOpcode::LLVMInvoke | LLVMOpcode::LLVMLandingPad | LLVMOpcode::LLVMResume => {
-            Some("exceptions cannot be thrown across machine frames that migrate".into())
+            Some("exceptions cannot be thrown across machine frames that migrate; return an error instead".into())
         }
         LLVMOpcode::LLVMCallBr => Some("asm goto is for one instruction set; write C".into()),
         LLVMOpcode::LLVMVAArg => Some(
@@ -183,9 +242,14 @@ fn refusal_of_call(call: Value, roots: &[String]) -> Option<String> {
             "{name} keeps registers of one instruction set in memory; setjmp and longjmp cannot migrate"
         ));
     }
+    let of_a_caller =
+        name.starts_with("llvm.frameaddress") || name.starts_with("llvm.returnaddress");
+    if of_a_caller && call.operand(0).as_constant_integer() != Some(0) {
+        return Some("frame and return addresses of callers cannot be found, because frames differ between the ISAs; pass what is needed as an argument".into());
+    }
     if name.starts_with("llvm.x86.") {
         return Some(format!(
-            "{name} is an instruction of x86 only; write generic C or generic vectors"
+            "{name} is an instruction of x86 only; write generic C or generic vectors (vector_size)"
         ));
     }
     None

@@ -318,6 +318,26 @@ impl Value {
     pub fn next(self) -> Value {
         Value(llvm!(LLVMGetNextInstruction(self.0)))
     }
+    /// The first instruction that uses this value, also through constants.
+    pub fn first_user(self) -> Option<Value> {
+        let mut users = self.users();
+        let mut seen = 0;
+        while seen < users.len() {
+            let user = users[seen];
+            seen += 1;
+            if user.opcode().is_some() {
+                return Some(user);
+            }
+            users.extend(user.users());
+        }
+        None
+    }
+    /// The function an instruction is in.
+    pub fn function(self) -> Value {
+        Value(llvm!(LLVMGetBasicBlockParent(LLVMGetInstructionParent(
+            self.0
+        ))))
+    }
     /// The block an instruction is in.
     pub fn block(self) -> Block {
         Block(llvm!(LLVMGetInstructionParent(self.0)))
@@ -346,7 +366,8 @@ impl Value {
         let mut len = 0;
         let file = llvm!(LLVMGetDebugLocFilename(self.0, &mut len));
         let line = llvm!(LLVMGetDebugLocLine(self.0));
-        (line != 0).then(|| (owned_text(file, len as usize), line))
+        // The C interface answers -1 for what has no place in a source, an alias say.
+        (line != 0 && line != u32::MAX).then(|| (owned_text(file, len as usize), line))
     }
 
     // Calls
