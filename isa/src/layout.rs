@@ -2,13 +2,16 @@
 //!
 //! Most of what a 64-bit Linux call reads and writes is the same on both ISAs and has one type here ([`Timespec`], [`Iovec`],
 //! [`Utsname`]). What differs is `struct stat`, `struct epoll_event`, four `open` flags and the argument order of `clone`.
-//! Left out: signal frames, terminal attributes and socket addresses.
+//! Signal frames are each ISA's own ([`signal_frame`]). Left out: terminal attributes and socket addresses.
 
 mod clone;
 mod epoll;
 mod mmap_flags;
 mod open_flags;
 mod sigaction;
+mod sigaltstack;
+mod siginfo;
+pub mod signal_frame;
 mod stat;
 mod time;
 mod utsname;
@@ -18,6 +21,8 @@ pub use epoll::EpollEvent;
 pub use mmap_flags::{MapFlags, Prot};
 pub use open_flags::OpenFlags;
 pub use sigaction::{KernelSigaction, SaFlags};
+pub use sigaltstack::Sigaltstack;
+pub use siginfo::Siginfo;
 pub use stat::{FileType, Stat};
-pub use time::{Iovec, Timespec, Timeval};
+pub use time::{Iovec, Itimerval, Timespec, Timeval};
 pub use utsname::Utsname;

@@ -180,6 +180,15 @@ impl RegisterFile {
         self.set_pc(VirtAddr(pc));
     }
 
+    /// As [`RegisterFile::restart_syscall`] after a result was set: puts back the number and the first argument.
+    pub fn repeat_syscall(&mut self, number: u64, arg0: u64) {
+        match self {
+            RegisterFile::X86_64(regs) => regs[Gpr::Rax] = number,
+            RegisterFile::Aarch64(regs) => regs.x[0] = arg0,
+        }
+        self.restart_syscall();
+    }
+
     /// Integer arguments of a function about to be entered: RDI RSI RDX RCX R8 R9; X0 to X5. Other registers stay.
     ///
     /// Panics when there are more than [`MAX_ARGS`].
@@ -326,6 +335,22 @@ mod tests {
         assert_eq!(regs, before);
         regs.restart_syscall();
         assert_eq!(regs.pc(), VirtAddr(0x401000));
+    }
+
+    #[test]
+    fn a_call_can_be_made_again_after_its_result() {
+        for mut regs in each() {
+            regs.set_pc(VirtAddr(0x40_1000));
+            match &mut regs {
+                RegisterFile::X86_64(x86) => (x86[Gpr::Rax], x86[Gpr::Rdi]) = (35, 7),
+                RegisterFile::Aarch64(arm) => (arm.x[8], arm.x[0]) = (35, 7),
+            }
+            let before = regs.clone();
+            regs.set_pc(VirtAddr(0x40_1000 + regs.isa().syscall_instruction_len()));
+            regs.set_syscall_return(Err(Errno::EINTR));
+            regs.repeat_syscall(35, 7);
+            assert_eq!(regs, before);
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Cost {
     VmaOperation,
     /// A futex operation on the hash bucket.
     Futex,
+    /// Building a signal frame, or reading one.
+    SignalFrame,
 }
 
 /// One row of the table.
@@ -91,6 +93,11 @@ pub const COSTS: &[CostEntry] = &[
         cost: Cost::Futex,
         ns: 200,
         source: "assumed",
+    },
+    CostEntry {
+        cost: Cost::SignalFrame,
+        ns: 500,
+        source: "assumed: half of lmbench's lat_sig catch",
     },
 ];
 

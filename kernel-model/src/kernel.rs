@@ -24,6 +24,7 @@ use crate::ids::{CpuId, Pid, Tgid};
 use crate::kmsg::Kmsg;
 use crate::mm::{FrameAllocator, Mm};
 use crate::remote_context::RemoteContext;
+use crate::signal::SigHand;
 use crate::task::Task;
 
 /// The machine that a kernel runs on.
@@ -76,6 +77,8 @@ pub struct Kernel {
     pub kmsg: Kmsg,
     /// `remote_contexts[2]`: outbound (0) and inbound (1).
     pub remote_contexts: [RefCell<Vec<Rc<RemoteContext>>>; 2],
+    /// Signal actions of other nodes' processes that are here, or about to be.
+    pub remote_actions: RefCell<BTreeMap<(Nid, Tgid), Rc<SigHand>>>,
     /// "pcn_wq".
     pub popcorn_wq: Rc<Workqueue>,
     /// "pcn_wq_ordered".
@@ -124,6 +127,7 @@ impl Kernel {
             nodes: RefCell::new(NodeList::new(config.nid, config.isa)),
             kmsg: Kmsg::new(config.nid, config.link, peers),
             remote_contexts: Default::default(),
+            remote_actions: RefCell::default(),
             popcorn_wq: Workqueue::concurrent("pcn_wq"),
             popcorn_ordered_wq: Workqueue::ordered("pcn_wq_ordered"),
             futexes: FutexQueues::default(),

@@ -42,6 +42,8 @@ pub struct RemoteContext {
     pub remote_works_ready: Completion,
     /// Messages for the worker; pushed and popped at the front (LIFO, as in K52).
     pub remote_works: RefCell<VecDeque<Envelope>>,
+    /// At home: which nodes have been told the process' signal actions, one bit each.
+    pub knows_actions: Cell<u64>,
     /// Pid of this process' worker (or of its leader, at home) on each node; 0 is "not there".
     pub remote_tgids: RefCell<[Pid; MAX_POPCORN_NODES]>,
 }
@@ -69,6 +71,7 @@ impl RemoteContext {
             remote_worker: RefCell::new(None),
             remote_works_ready: Completion::new(),
             remote_works: RefCell::default(),
+            knows_actions: Cell::new(0),
             remote_tgids: RefCell::new([Pid(0); MAX_POPCORN_NODES]),
         })
     }
@@ -77,6 +80,18 @@ impl RemoteContext {
     pub fn remote_tgid(&self, nid: Nid) -> Option<Pid> {
         let pid = self.remote_tgids.borrow()[nid.index()];
         (pid != Pid(0)).then_some(pid)
+    }
+
+    /// At home: whether a node has been told the signal actions, and hears of changes.
+    pub fn knows_actions(&self, nid: Nid) -> bool {
+        self.knows_actions.get() >> nid.index() & 1 == 1
+    }
+
+    /// Notes whether it has.
+    pub fn set_knows_actions(&self, nid: Nid, knows: bool) {
+        let others = self.knows_actions.get() & !(1 << nid.index());
+        self.knows_actions
+            .set(others | u64::from(knows) << nid.index());
     }
 
     /// Notes the pid that stands for the process on `nid`.

@@ -15,7 +15,7 @@ use crate::fs::FileTable;
 use crate::ids::{CpuId, Pid, Tgid, ThreadId};
 use crate::mm::Mm;
 use crate::remote_context::RemoteContext;
-use crate::signal::{SigHand, Signal};
+use crate::signal::{GroupSignals, Signal, SignalState};
 
 /// A thread group: what the threads of one process on one node share beside memory.
 pub struct ThreadGroup {
@@ -27,8 +27,8 @@ pub struct ThreadGroup {
     pub group_exit: Cell<Option<ExitStatus>>,
     /// How the leader ended, once it has.
     pub leader_exit: Cell<Option<ExitStatus>>,
-    /// Signal actions.
-    pub sighand: SigHand,
+    /// Actions, and signals for any member.
+    pub signals: GroupSignals,
 }
 
 impl ThreadGroup {
@@ -98,10 +98,8 @@ pub struct Task {
     pub personality: Cell<u32>,
     /// Cleared and woken at exit (set_tid_address(2), CLONE_CHILD_CLEARTID).
     pub clear_child_tid: Cell<Option<VirtAddr>>,
-    /// Blocked signals, bit n-1 for signal n.
-    pub blocked: Cell<u64>,
-    /// Signals that came while they were blocked, bit n-1 for signal n.
-    pub pending: Cell<u64>,
+    /// Masks and signals for this task alone.
+    pub signals: SignalState,
     /// A signal that will end it before it returns to user mode.
     pub fatal_signal: Cell<Option<Signal>>,
     /// Popcorn's own fields.
@@ -168,6 +166,11 @@ impl Task {
     /// Its remote context, if any.
     pub fn remote(&self) -> Option<Rc<RemoteContext>> {
         self.popcorn.remote.borrow().clone()
+    }
+
+    /// At home: whether the thread itself is on another node, and this is its shadow.
+    pub fn is_away(&self) -> bool {
+        !self.popcorn.at_remote.get() && self.popcorn.remote.borrow().is_some()
     }
 
     /// Whether it has to end before it returns to user mode.

@@ -2,11 +2,15 @@
 
 use std::rc::Rc;
 
-use crate::cpu::CpuExit;
+use isa::layout::Siginfo;
+use isa::layout::signal_frame::FaultContext;
+use isa::{Isa, VirtAddr};
+
+use crate::cpu::{Access, CpuExit};
 use crate::exec::ThreadClass;
 use crate::kernel::Kernel;
-use crate::process::{do_exit, do_group_exit};
-use crate::signal::Signal;
+use crate::process::do_exit;
+use crate::signal::{self, Signal};
 use crate::syscall;
 use crate::task::{ExitStatus, Task};
 use crate::{costs::Cost, mm};
@@ -24,6 +28,7 @@ pub fn wake_up_new_task(k: &Rc<Kernel>, task: &Rc<Task>) {
 /// Runs a task from its present registers to its end.
 pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
     while task.exited.get().is_none() {
+        signal::deliver(k, task).await;
         if let Some(status) = pending_end(task) {
             do_exit(k, task, status).await;
             return;
@@ -39,14 +44,10 @@ pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
             CpuExit::PageFault { addr, access } => {
                 k.charge(Cost::PageFault);
                 if let Err(signal) = mm::do_user_addr_fault(k, task, addr, access).await {
-                    die(k, task, signal);
+                    bad_area(k, task, signal, addr, access);
                 }
             }
-            CpuExit::IllegalInstruction => die(k, task, Signal::SIGILL),
-            CpuExit::Breakpoint => die(k, task, Signal::SIGTRAP),
-            CpuExit::DivideError => die(k, task, Signal::SIGFPE),
-            CpuExit::AlignmentFault => die(k, task, Signal::SIGBUS),
-            CpuExit::GeneralProtection => die(k, task, Signal::SIGSEGV),
+            trap => raise(k, task, trap),
         }
     }
 }
@@ -60,23 +61,49 @@ async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
             k.exec.schedule().await;
         }
         let exit = k.run_quantum(task, &mm);
-        if exit != CpuExit::Budget || task.is_dying() {
+        if exit != CpuExit::Budget || signal::signal_pending(task) {
             return exit;
         }
         k.exec.end_quantum().await;
-        if task.is_dying() {
+        if signal::signal_pending(task) {
             return CpuExit::Budget;
         }
     }
 }
 
-/// A fatal signal ends the whole thread group, as the default action does.
-fn die(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal) {
-    k.event(&crate::event::Event::Signal {
-        pid: task.pid,
-        signal: signal.0,
-    });
-    do_group_exit(k, task, ExitStatus::Signaled(signal));
+/// The signal of a page fault that cannot be resolved (`bad_area`).
+fn bad_area(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, addr: VirtAddr, access: Access) {
+    let present = task.mm().vmas.borrow().covering(addr).is_some();
+    let code = match (signal, present) {
+        (Signal::SIGBUS, _) => Siginfo::BUS_ADRERR,
+        (Signal::SIGSEGV, true) => Siginfo::SEGV_ACCERR,
+        (Signal::SIGSEGV, false) => Siginfo::SEGV_MAPERR,
+        _ => Siginfo::SI_KERNEL,
+    };
+    let fault = FaultContext {
+        addr,
+        write: access == Access::Write,
+        fetch: access == Access::Fetch,
+        present,
+    };
+    let info = Siginfo::fault(signal.0, code, addr);
+    signal::force_fault(k, task, info, Some(fault));
+}
+
+/// The signal of an instruction that cannot be executed, with what Linux says of it on this ISA.
+fn raise(k: &Rc<Kernel>, task: &Rc<Task>, trap: CpuExit) {
+    let pc = task.context.borrow().regs().pc();
+    let x86 = k.isa() == Isa::X86_64;
+    let (signal, code, addr) = match trap {
+        CpuExit::IllegalInstruction if x86 => (Signal::SIGILL, Siginfo::ILL_ILLOPN, pc),
+        CpuExit::Breakpoint if x86 => (Signal::SIGTRAP, Siginfo::SI_KERNEL, VirtAddr(0)),
+        CpuExit::Breakpoint => (Signal::SIGTRAP, Siginfo::TRAP_BRKPT, pc),
+        CpuExit::DivideError => (Signal::SIGFPE, Siginfo::FPE_INTDIV, pc),
+        CpuExit::AlignmentFault => (Signal::SIGBUS, Siginfo::BUS_ADRALN, pc),
+        CpuExit::GeneralProtection => (Signal::SIGSEGV, Siginfo::SI_KERNEL, VirtAddr(0)),
+        _ => (Signal::SIGILL, Siginfo::ILL_ILLOPC, pc),
+    };
+    signal::force_fault(k, task, Siginfo::fault(signal.0, code, addr), None);
 }
 
 /// How a task that has to end before it returns to user mode will end.

@@ -96,7 +96,7 @@ fn messages() {
     page.push_str(
         "The types of Popcorn's 5.2 kernel, with their sizes on the wire, header included. *Runs* says where the receiver handles it: *direct*\n\
          in the receive thread, on a *work queue*, or as *remote work* by the task that the message names. Types without fields are known, and\n\
-         nothing in the model sends them.\n\n| # | type | bytes | runs | answered by or answers | fields after the 10-byte header |\n|--:|---|--:|---|---|---|\n",
+         nothing in the model sends them. From 45 on they are Kettle's own, for [signals](deviations.md).\n\n| # | type | bytes | runs | answered by or answers | fields after the 10-byte header |\n|--:|---|--:|---|---|---|\n",
     );
     for info in MESSAGE_TYPES {
         let size = info

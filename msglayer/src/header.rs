@@ -195,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_encoded_is_decoded(nid in 0..32, number in 0u8..=44, size in PCN_KMSG_HDR_SIZE..=PCN_KMSG_MAX_SIZE) {
+        fn what_is_encoded_is_decoded(nid in 0..32, number in 0u8..=48, size in PCN_KMSG_HDR_SIZE..=PCN_KMSG_MAX_SIZE) {
             let message_type = MessageType::from_number(number).unwrap();
             let header = Header::new(Nid::checked(nid).unwrap(), message_type, size);
             prop_assert_eq!(Header::decode(header.encode().as_bytes()), Ok(header));

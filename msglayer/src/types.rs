@@ -1,7 +1,7 @@
 //! Every message type of Popcorn, in one table (`enum pcn_kmsg_type`).
 //!
-//! Numbers up to 32 are those of the 5.2 enumeration; 33 and above are taken from the header of a branch of it and could differ
-//! in others. A type may be known by number only: its messages belong to code that K52 does not run (page flush, the superseded
+//! Numbers up to 32 are those of the 5.2 enumeration; 33 to 44 are taken from the header of a branch of it and could differ
+//! in others. 45 and above are Kettle's own: signals of distributed processes, which the kernel does not have. A type may be known by number only: its messages belong to code that K52 does not run (page flush, the superseded
 //! socket calls), that lives in a test module, or that is of another branch.
 
 use std::fmt;
@@ -168,6 +168,14 @@ message_types! {
     43 MvxMsg "MVX_MSG" - - -;
     /// Of the multi-variant branch.
     44 MvxReply "MVX_REPLY" - - -;
+    /// Kettle's: a signal for a remote thread, or back from where it was: both ways.
+    45 SignalInfo "SIGNAL_INFO" 72 D -;
+    /// Kettle's: what a process does about a signal: both ways.
+    46 SignalAction "SIGNAL_ACTION" 50 D -;
+    /// Kettle's: what a remote thread blocks: remote to origin.
+    47 SignalMask "SIGNAL_MASK" 34 D -;
+    /// Kettle's: a call that the origin makes for a remote thread is to end: remote to origin.
+    48 SignalInterrupt "SIGNAL_INTERRUPT" 22 D -;
 }
 
 impl MessageType {
@@ -231,8 +239,8 @@ mod tests {
                 Some(info.message_type)
             );
         }
-        assert_eq!(MESSAGE_TYPES.len(), 45);
-        assert_eq!(MessageType::from_number(45), None);
+        assert_eq!(MESSAGE_TYPES.len(), 49);
+        assert_eq!(MessageType::from_number(49), None);
     }
 
     #[test]

@@ -99,6 +99,28 @@ impl Timeval {
     }
 }
 
+/// A timer: when it goes off next, and how often from then on. Zero is never.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(C)]
+pub struct Itimerval {
+    /// The period.
+    pub interval: Timeval,
+    /// Until the next time.
+    pub value: Timeval,
+}
+
 /// One buffer of a scattered read or gathered write.
 #[derive(
     Clone,

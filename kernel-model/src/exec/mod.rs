@@ -43,6 +43,10 @@ struct Event {
     background: bool,
 }
 
+/// A timer that was started and can be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimerId((SimTime, u64, u64));
+
 /// The executor of one node.
 pub struct Executor {
     threads: RefCell<BTreeMap<ThreadId, Thread>>,
@@ -217,6 +221,16 @@ impl Executor {
             "horizon-safe: something comes for {at}, but an action of {frontier} has begun"
         );
         self.add_event(at, rank, false, action);
+    }
+
+    /// Plans `action` for `at`, which is later than now. It can be taken back.
+    pub fn start_timer(&self, at: SimTime, action: impl FnOnce(&Executor) + 'static) -> TimerId {
+        TimerId(self.add_event(at, TIMER_RANK, false, action))
+    }
+
+    /// Takes a timer back; nothing if it has gone off.
+    pub fn cancel_timer(&self, id: TimerId) {
+        self.events.borrow_mut().remove(&id.0);
     }
 
     /// When the next action of this node happens; `None` when nothing is left. The flag is true when nothing but background timers is left.

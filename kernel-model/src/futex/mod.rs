@@ -18,6 +18,7 @@ use crate::exec::{WaitRecord, Wake};
 use crate::kernel::Kernel;
 use crate::mm::{Mm, copy_from_user, fixup_user_fault};
 use crate::page_server;
+use crate::signal::signal_pending;
 use crate::syscall::{realtime_to_sim, span_of_ns, valid_ns};
 use crate::task::Task;
 use op::WakeOp;
@@ -85,7 +86,7 @@ impl FutexCall {
 
 /// futex(2) in the calling task's own process.
 ///
-/// EAGAIN: the word has another value; ETIMEDOUT; EINTR: the task has to end; EINVAL: unaligned, an empty bit set, a bad timeout; EFAULT; ENOSYS.
+/// EAGAIN: the word has another value; ETIMEDOUT; ERESTARTSYS, ERESTART_RESTARTBLOCK: a signal; EINVAL: unaligned, an empty bit set, a bad timeout; EFAULT; ENOSYS.
 pub async fn do_futex(k: &Rc<Kernel>, task: &Rc<Task>, call: FutexCall) -> Result<u64, Errno> {
     k.charge(Cost::Futex);
     let command = FutexCall::command(call.op);
@@ -156,9 +157,9 @@ async fn futex_wait(
         if waiter.is_woken() {
             return Ok(0);
         }
-        if task.is_dying() {
+        if signal_pending(task) {
             k.futexes.cancel(&waiter);
-            return Err(Errno::EINTR);
+            return Err(interrupted(deadline));
         }
         let record = WaitRecord::new("a futex").addr(call.uaddr).interruptible();
         let wake = match deadline {
@@ -171,12 +172,20 @@ async fn futex_wait(
         };
         let errno = match wake {
             _ if waiter.is_woken() => return Ok(0),
-            Wake::Woken => continue,
+            Wake::Woken | Wake::Interrupted => continue,
             Wake::TimedOut => Errno::ETIMEDOUT,
-            Wake::Interrupted => Errno::EINTR,
         };
         k.futexes.cancel(&waiter);
         return Err(errno);
+    }
+}
+
+/// A wait that a signal ends is made again only without a time limit, or without a handler.
+fn interrupted(deadline: Option<SimTime>) -> Errno {
+    if deadline.is_none() {
+        Errno::ERESTARTSYS
+    } else {
+        Errno::ERESTART_RESTARTBLOCK
     }
 }
 

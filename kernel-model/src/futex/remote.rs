@@ -14,6 +14,7 @@ use super::{FutexCall, Timespec, do_futex};
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
+use crate::signal;
 use crate::task::Task;
 
 /// futex(2) of a remote thread.
@@ -43,10 +44,13 @@ pub async fn process_server_do_futex_remote(
     request.val2.set(call.val2);
     request.val3.set(call.val3);
     pcn_kmsg_send(k, home, request);
+    signal::remote::begin_call(k, task, station.id());
     let record = WaitRecord::new("the reply to a futex call")
         .addr(call.uaddr)
         .whom(home, task.popcorn.peer_pid.get());
-    let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
+    let reply = station.wait(k, record).await;
+    task.signals.forwarded.set(None);
+    let reply = reply.ok_or(Errno::EIO)?;
     let reply = parse::<RemoteFutexResponse>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(reply.ret.get() as u64)
 }
@@ -67,7 +71,9 @@ pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envel
         val2: request.val2.get(),
         val3: request.val3.get(),
     };
+    task.signals.serving.set(Some(request.remote_ws.get()));
     let result = do_futex(k, task, call).await;
+    task.signals.serving.set(None);
     let mut reply = RemoteFutexResponse::new_zeroed();
     reply.remote_ws.set(request.remote_ws.get());
     reply.ret.set(Errno::encode(result) as i64);

@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::task::Task;
-use crate::{futex, page_server, process_server, syscall, vma_server};
+use crate::{futex, page_server, process_server, signal, syscall, vma_server};
 
 /// A boxed async function's future.
 pub type BoxFuture = Pin<Box<dyn Future<Output = ()>>>;
@@ -87,6 +87,22 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
         (
             MessageType::SignalFwd,
             Direct(process_server::handle_signal_fwd),
+        ),
+        (
+            MessageType::SignalInfo,
+            Direct(signal::remote::handle_signal_info),
+        ),
+        (
+            MessageType::SignalAction,
+            Direct(signal::remote::handle_signal_action),
+        ),
+        (
+            MessageType::SignalMask,
+            Direct(signal::remote::handle_signal_mask),
+        ),
+        (
+            MessageType::SignalInterrupt,
+            Direct(signal::remote::handle_signal_interrupt),
         ),
     ];
     for (kind, handler) in rows {

@@ -88,6 +88,8 @@ pub struct Mm {
     pub users: Cell<u32>,
     /// The executable's path as guests see it.
     pub exe_path: RefCell<String>,
+    /// The page that signal handlers without a restorer return to, once there is one.
+    pub trampoline: Cell<Option<VirtAddr>>,
     /// Set once the process is distributed; never reset.
     pub remote: RefCell<Option<Rc<RemoteContext>>>,
 }
@@ -103,6 +105,7 @@ impl Mm {
             mmap_sem: RwSem::new(),
             users: Cell::new(0),
             exe_path: RefCell::new(exe_path),
+            trampoline: Cell::new(None),
             remote: RefCell::new(None),
         })
     }

@@ -31,7 +31,7 @@ pub async fn sys_clone(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Resu
         personality: task.personality.get(),
     };
     let child = new_task(k, spec)?;
-    child.blocked.set(task.blocked.get());
+    child.signals.blocked.set(task.signals.blocked.get());
     child.clear_child_tid.set(clear_child_tid(&args));
     // As in Linux, a tid that cannot be stored does not undo the thread.
     let _ = store_tids(k, task, &child, &args).await;

@@ -10,6 +10,7 @@ use crate::futex::{self, FutexCall};
 use crate::kernel::Kernel;
 use crate::mm::{copy_to_user, exit_mmap};
 use crate::process_server::process_server_task_exit;
+use crate::signal;
 use crate::task::{ExitStatus, Task};
 
 /// Ends a task: address space, registers, registration. Returns at once when it has ended already.
@@ -21,6 +22,7 @@ pub async fn do_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
     k.sync_context(task);
     task.exited.set(Some(status));
     task.group.threads.borrow_mut().remove(&task.pid);
+    signal::thread_ended(k, task);
     if task.pid.0 == task.tgid().0 {
         task.group.leader_exit.set(Some(status));
     }

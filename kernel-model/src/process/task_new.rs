@@ -11,7 +11,7 @@ use crate::fs::FileTable;
 use crate::ids::Tgid;
 use crate::kernel::Kernel;
 use crate::mm::Mm;
-use crate::signal::SigHand;
+use crate::signal::{GroupSignals, SignalState};
 use crate::task::{PopcornFields, Task, ThreadGroup};
 
 /// What a new task is made of.
@@ -43,7 +43,7 @@ pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
             threads: RefCell::new(BTreeMap::new()),
             group_exit: Cell::new(None),
             leader_exit: Cell::new(None),
-            sighand: SigHand::default(),
+            signals: GroupSignals::default(),
         })
     });
     if let Some(mm) = &spec.mm {
@@ -60,8 +60,7 @@ pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
         files: spec.files,
         personality: Cell::new(spec.personality),
         clear_child_tid: Cell::new(None),
-        blocked: Cell::new(0),
-        pending: Cell::new(0),
+        signals: SignalState::default(),
         fatal_signal: Cell::new(None),
         popcorn: PopcornFields::default(),
         exited: Cell::new(None),

@@ -17,6 +17,7 @@ use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::kmsg::pcn_kmsg_post;
 use crate::remote_context::RemoteContext;
+use crate::signal;
 use crate::task::{ExitStatus, Task};
 
 /// How a migration call ends for the thread that made it.
@@ -97,7 +98,12 @@ async fn do_migration(
     match process_remote_works(k, task).await {
         ShadowEnd::CameHome => Ok(Migrated::Home),
         ShadowEnd::Ended(status) => Ok(Migrated::Gone(status)),
-        ShadowEnd::Refused(errno) => Err(errno),
+        ShadowEnd::Refused(errno) => {
+            if let Some(rc) = task.mm().remote() {
+                rc.set_knows_actions(dst, false);
+            }
+            Err(errno)
+        }
     }
 }
 
@@ -146,6 +152,7 @@ pub(super) fn request_clone_remote(k: &Rc<Kernel>, task: &Rc<Task>, dst: Nid, ar
     request.arch = arch;
     task.popcorn.peer_nid.set(Some(dst));
     task.popcorn.peer_pid.set(Pid::NONE);
+    signal::remote::tell_actions(k, task, dst);
     pcn_kmsg_post(k, dst, request);
 }
 
@@ -183,6 +190,7 @@ async fn do_back_migration(
     request.origin_pid.set(task.popcorn.peer_pid.get().0);
     request.personality.set(task.personality.get());
     request.arch = arch;
+    signal::remote::return_pending(k, task);
     pcn_kmsg_post(k, home, request);
     task.popcorn.parked.set(true);
     Ok(Migrated::Gone(ExitStatus::Exited(0)))

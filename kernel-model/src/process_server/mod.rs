@@ -16,7 +16,8 @@
 //! *remote worker* stands for the process at a guest: it builds the address space, starts remote threads and runs no user code. A
 //! *remote thread* is the twin that runs.
 //!
-//! Left out, as in K52: signals do not travel, descriptors do not travel, FP/SIMD registers are not restored (guest code does that).
+//! Left out, as in K52: descriptors do not travel, FP/SIMD registers are not restored (guest code does that). How signals find a thread that is
+//! away is an extension: [`crate::signal::remote`].
 
 mod exit;
 mod migrate;

@@ -9,6 +9,7 @@ use zerocopy::FromZeros;
 use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::kmsg::{parse, pcn_kmsg_send};
+use crate::signal;
 use crate::task::Task;
 
 /// `__pair_remote_task`: sent by a new remote thread just before it enters user mode.
@@ -41,6 +42,10 @@ pub fn handle_task_pairing(k: &Rc<Kernel>, envelope: Envelope) {
     task.popcorn.peer_nid.set(Some(envelope.from));
     task.popcorn.peer_pid.set(Pid(request.my_pid.get()));
     rc.set_remote_tgid(envelope.from, Pid(request.my_tgid.get()));
+    if task.signals.first_twin.get() == Pid::NONE {
+        task.signals.first_twin.set(Pid(request.my_pid.get()));
+    }
+    signal::remote::forward(k, &task);
     // A signal may have come while there was nobody to forward it to.
     if task.is_dying()
         && let Some(thread) = task.thread.get()

@@ -43,6 +43,9 @@ pub async fn clone_at_remote(
     let origin_pid = Pid(i32::try_from(origin_pid).map_err(|_| Errno::EAGAIN)?);
     let regs: RegisterFile = process::child_registers(k, task, &args);
     let child = new_remote_task(k, &rc, &worker, regs, origin_pid).await;
+    let mask = task.signals.blocked.get();
+    child.signals.blocked.set(mask);
+    child.signals.told.set((mask, 0));
     k.event(&Event::Clone {
         parent: task.pid,
         child: child.pid,
@@ -71,6 +74,7 @@ pub(crate) fn serve_remote_clone(
     let shadow = process::new_task(k, spec)?;
     *shadow.popcorn.remote.borrow_mut() = parent.remote();
     shadow.popcorn.peer_nid.set(Some(guest));
+    shadow.signals.blocked.set(parent.signals.blocked.get());
     if clear_tid != 0 {
         shadow.clear_child_tid.set(Some(VirtAddr(clear_tid)));
     }

@@ -16,7 +16,7 @@ use crate::exec::{WaitRecord, Wake};
 use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::kmsg::{parse, pcn_kmsg_send};
-use crate::signal::Signal;
+use crate::signal::{self, Signal};
 use crate::task::{ExitStatus, Task};
 use crate::{futex, syscall, user, vma_server};
 
@@ -85,10 +85,12 @@ async fn serve(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) -> Option<Sh
             vma_server::process_vma_info_request(k, task, envelope).await
         }
         Ok(MessageType::FutexRequest) => {
-            futex::process_remote_futex_request(k, task, envelope).await
+            futex::process_remote_futex_request(k, task, envelope).await;
+            task.signals.interrupted.set(None);
         }
         Ok(MessageType::SyscallFwd) => {
-            syscall::forward::process_remote_syscall(k, task, envelope).await
+            syscall::forward::process_remote_syscall(k, task, envelope).await;
+            task.signals.interrupted.set(None);
         }
         Ok(MessageType::TaskExitRemote) => return process_remote_task_exit(k, task, &envelope),
         Ok(MessageType::TaskMigrateBack) => return process_back_migration(k, task, &envelope),
@@ -117,6 +119,7 @@ fn process_back_migration(
         return (k.config.profile == Profile::K52).then_some(ShadowEnd::CameHome);
     }
     task.personality.set(request.personality.get());
+    signal::remote::restore_state(k, task, &request.arch);
     if let (Some(_), Some(status)) = (onward(&request.arch), user::pending_end(task)) {
         // Whoever ended the group told a twin that had left already; the next one would never hear of it.
         detach(task);

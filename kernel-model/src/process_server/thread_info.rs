@@ -8,6 +8,7 @@ use isa::{Errno, Isa, VirtAddr};
 use crate::costs::Cost;
 use crate::kernel::Kernel;
 use crate::mm;
+use crate::signal;
 use crate::task::Task;
 
 /// Reads the register set that user space prepared, in the format of the destination's `isa`, and takes the thread pointer from the CPU.
@@ -23,7 +24,9 @@ pub(super) async fn save_thread_info(
     mm::copy_from_user(k, task, uregs, &mut bytes).await?;
     let regset = Regset::from_bytes(isa, &bytes).expect("the buffer was made to fit");
     let tls = task.context.borrow().regs().tls();
-    Ok(FieldArch::new(tls, true, &regset))
+    let mut arch = FieldArch::new(tls, true, &regset);
+    signal::remote::save_state(k, task, &mut arch);
+    Ok(arch)
 }
 
 /// Installs the general registers, PC, SP and the thread pointer; FP/SIMD registers stay as they are, as in K52.
@@ -35,6 +38,7 @@ pub(super) fn restore_thread_info(k: &Rc<Kernel>, task: &Rc<Task>, arch: &FieldA
         context.all_regs_mut().poison_simd(POISON);
     }
     arch.restore(context.regs_mut());
+    signal::remote::restore_state(k, task, arch);
 }
 
 /// What undescribed state is filled with where a test asks for it.

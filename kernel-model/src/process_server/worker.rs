@@ -21,7 +21,7 @@ use crate::kmsg::parse;
 use crate::mm::{Mm, MmLayout, VmFlags};
 use crate::process::{self, TaskSpec};
 use crate::remote_context::RemoteContext;
-use crate::signal::Signal;
+use crate::signal::{self, Signal};
 use crate::task::{ExitStatus, Task};
 use crate::{user, vma_server};
 
@@ -94,6 +94,8 @@ async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &Clon
     };
     worker.thread.set(Some(k.exec.current()));
     worker.popcorn.is_worker.set(true);
+    let actions = signal::remote::actions_of(k, rc.home, rc.tgid);
+    worker.group.signals.share_actions(actions);
     become_remote(&worker, rc, Pid(first.origin_pid.get()));
     rc.set_remote_tgid(k.nid(), worker.pid);
     rc.set_remote_tgid(rc.home, Pid(rc.tgid.0));
@@ -164,6 +166,7 @@ fn refuse(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, errno: Errno, why: &str) {
         return k.halt(Halt::WouldBug(format!("cannot open executable: {why}")));
     }
     k.event(&Event::Refused { home: rc.home, why });
+    signal::remote::forget_actions(k, rc.home, rc.tgid);
     for envelope in rc.remote_works.take() {
         if let Some(request) = parse::<CloneRequest>(k, &envelope) {
             send_exit_remote(
@@ -312,6 +315,7 @@ async fn terminate(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<Task>) {
         .borrow_mut()
         .retain(|other| !Rc::ptr_eq(other, rc));
     *rc.remote_worker.borrow_mut() = None;
+    signal::remote::forget_actions(k, rc.home, rc.tgid);
     process::do_exit(k, worker, ExitStatus::from_code(rc.exit_code.get())).await;
 }
 

@@ -20,6 +20,7 @@ use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::process_server;
+use crate::signal;
 use crate::task::Task;
 
 /// A call as SYSCALL_FWD names it.
@@ -66,6 +67,16 @@ const CALLS: &[(u32, Sysno)] = &[
     (FIRST_EXTENSION + 9, Sysno::Getcwd),
     (FIRST_EXTENSION + 10, Sysno::Readlink),
     (FIRST_EXTENSION + 11, Sysno::Readlinkat),
+    (FIRST_EXTENSION + 40, Sysno::Kill),
+    (FIRST_EXTENSION + 41, Sysno::Tkill),
+    (FIRST_EXTENSION + 42, Sysno::Tgkill),
+    (FIRST_EXTENSION + 43, Sysno::RtSigqueueinfo),
+    (FIRST_EXTENSION + 44, Sysno::RtTgsigqueueinfo),
+    (FIRST_EXTENSION + 45, Sysno::RtSigaction),
+    (FIRST_EXTENSION + 46, Sysno::Alarm),
+    (FIRST_EXTENSION + 47, Sysno::Setitimer),
+    (FIRST_EXTENSION + 48, Sysno::Getitimer),
+    (FIRST_EXTENSION + 49, Sysno::RtSigpending),
 ];
 
 /// The calls that go home, each with its `call_type`.
@@ -111,9 +122,12 @@ pub(crate) async fn call_home(
     request.remote_ws.set(station.id().as_i32());
     request.call_type.set(number_of(call));
     pcn_kmsg_send(k, home, request);
+    signal::remote::begin_call(k, task, station.id());
     let record = WaitRecord::new("the reply to a forwarded system call")
         .whom(home, task.popcorn.peer_pid.get());
-    let reply = station.wait(k, record).await.ok_or(Errno::EIO)?;
+    let reply = station.wait(k, record).await;
+    task.signals.forwarded.set(None);
+    let reply = reply.ok_or(Errno::EIO)?;
     let reply = parse::<SyscallRep>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(i64::from(reply.ret.get()) as u64)
 }
@@ -124,6 +138,7 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
         return;
     };
     let args = request.args.map(|arg| arg.get());
+    task.signals.serving.set(Some(request.remote_ws.get()));
     let result = match call_of(request.call_type.get()) {
         Some(ForwardedCall::Clone) => {
             process_server::serve_remote_clone(k, task, envelope.from, args[0])
@@ -137,12 +152,13 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
             match super::dispatch(k, task, Caller { abi }, sysno, args).await {
                 Ok(SyscallOutcome::Value(value)) => Ok(value),
                 // The shadow ends when its twin has, which this reply lets happen.
-                Ok(SyscallOutcome::Exit(_)) => Ok(0),
+                Ok(SyscallOutcome::Exit(_) | SyscallOutcome::Registers) => Ok(0),
                 Err(errno) => Err(errno),
             }
         }
         None => Err(Errno::ENOSYS),
     };
+    task.signals.serving.set(None);
     let mut reply = SyscallRep::new_zeroed();
     reply.origin_pid.set(task.pid.0);
     reply.remote_ws.set(request.remote_ws.get());

@@ -6,8 +6,11 @@ mod file;
 pub mod forward;
 mod futex_call;
 mod identity;
+mod itimer;
 mod memory;
-mod signal;
+mod signal_action;
+mod signal_mask;
+mod signal_send;
 mod system;
 mod table;
 mod threads;
@@ -22,6 +25,7 @@ use crate::costs::Cost;
 use crate::event::Event;
 use crate::kernel::Kernel;
 use crate::process_server::{self, Migrated};
+use crate::signal::SyscallEntry;
 use crate::task::{ExitStatus, Task};
 
 pub use time::REALTIME_EPOCH;
@@ -37,6 +41,8 @@ pub(crate) use time::{realtime_to_sim, span_of_ns, valid_ns};
 pub enum SyscallOutcome {
     /// It returns with this value.
     Value(u64),
+    /// The registers have been replaced; there is no result.
+    Registers,
     /// It does not return: the task ends.
     Exit(ExitStatus),
 }
@@ -116,6 +122,7 @@ pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> Option<ExitStatus> {
     };
     let returned = result.map(|outcome| match outcome {
         SyscallOutcome::Value(value) => value,
+        SyscallOutcome::Registers => task.context.borrow().regs().return_value(),
         SyscallOutcome::Exit(_) => 0,
     });
     k.event(&Event::Syscall {
@@ -125,9 +132,13 @@ pub async fn enter(k: &Rc<Kernel>, task: &Rc<Task>) -> Option<ExitStatus> {
         args,
         ret: Errno::encode(returned),
     });
-    if let Ok(SyscallOutcome::Exit(status)) = result {
-        return Some(status);
+    match result {
+        Ok(SyscallOutcome::Exit(status)) => return Some(status),
+        Ok(SyscallOutcome::Registers) => return None,
+        _ => {}
     }
+    let arg0 = args[0];
+    task.signals.call.set(Some(SyscallEntry { number, arg0 }));
     task.context
         .borrow_mut()
         .regs_mut()

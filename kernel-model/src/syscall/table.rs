@@ -6,8 +6,8 @@ use std::pin::Pin;
 use isa::syscall::Sysno;
 
 use super::{
-    Call, SyscallOutcome, SyscallResult, file, futex_call, identity, memory, signal, system,
-    threads, time,
+    Call, SyscallOutcome, SyscallResult, file, futex_call, identity, itimer, memory, signal_action,
+    signal_mask, signal_send, system, threads, time,
 };
 
 /// An implementation, as the table holds it.
@@ -87,12 +87,22 @@ const TABLE: &[(Sysno, Implementation)] = calls! {
     ClockGetres => time::clock_getres,
     Gettimeofday => time::gettimeofday,
     Time => time::time,
-    RtSigaction => signal::rt_sigaction,
-    RtSigprocmask => signal::rt_sigprocmask,
-    Sigaltstack => signal::sigaltstack,
-    Kill => signal::kill,
-    Tkill => signal::tkill,
-    Tgkill => signal::tgkill,
+    RtSigaction => signal_action::rt_sigaction,
+    RtSigprocmask => signal_mask::rt_sigprocmask,
+    RtSigreturn => signal_action::rt_sigreturn,
+    RtSigpending => signal_mask::rt_sigpending,
+    RtSigsuspend => signal_mask::rt_sigsuspend,
+    RtSigtimedwait => signal_mask::rt_sigtimedwait,
+    Pause => signal_mask::pause,
+    Sigaltstack => signal_action::sigaltstack,
+    Kill => signal_send::kill,
+    Tkill => signal_send::tkill,
+    Tgkill => signal_send::tgkill,
+    RtSigqueueinfo => signal_send::rt_sigqueueinfo,
+    RtTgsigqueueinfo => signal_send::rt_tgsigqueueinfo,
+    Alarm => itimer::alarm,
+    Setitimer => itimer::setitimer,
+    Getitimer => itimer::getitimer,
     Getppid => identity::getppid,
     Getuid => identity::root,
     Geteuid => identity::root,

@@ -8,6 +8,7 @@ use zerocopy::little_endian::U64;
 use super::Call;
 use crate::exec::{WaitRecord, Wake};
 use crate::mm::UserPtr;
+use crate::signal::signal_pending;
 
 /// What the wall clock shows when the cluster starts, in seconds since 1970: 2020-12-01 00:00:00 UTC, in every run.
 pub const REALTIME_EPOCH: u64 = 1_606_780_800;
@@ -127,15 +128,25 @@ async fn read_ns(call: &Call<'_>, index: usize) -> Result<u64, Errno> {
 
 /// Sleeps; on a signal the time left is stored where argument `rest` points.
 async fn sleep_until(call: &Call<'_>, until: SimTime, rest: Option<usize>) -> Result<u64, Errno> {
-    let record = WaitRecord::new("the end of a sleep").interruptible();
-    let span = until.saturating_since(call.k.exec.now());
-    if call.task.is_dying() || call.k.exec.sleep(span, record).await == Wake::Interrupted {
+    let exec = &call.k.exec;
+    let mut ended = false;
+    while !ended && !signal_pending(call.task) {
+        let record = WaitRecord::new("the end of a sleep").interruptible();
+        let span = until.saturating_since(exec.now());
+        ended = exec.sleep(span, record).await == Wake::TimedOut;
+    }
+    if !ended {
         let left = until.saturating_since(call.k.exec.now()).as_ns();
         if let Some(out) = rest.and_then(|index| UserPtr::new(call.args[index]).non_null()) {
             out.write(call.k, call.task, &Timespec::from_nanos(left))
                 .await?;
         }
-        return Err(Errno::EINTR);
+        // An absolute one is simply made again.
+        return Err(if rest.is_none() {
+            Errno::ERESTARTNOHAND
+        } else {
+            Errno::ERESTART_RESTARTBLOCK
+        });
     }
     Ok(0)
 }

@@ -6,3 +6,4 @@ mod hostile;
 mod mm;
 mod process;
 mod script;
+mod signals;

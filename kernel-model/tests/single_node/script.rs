@@ -53,6 +53,22 @@ pub enum Op {
     IfZero(usize),
     /// Jumps to an address.
     Jump(u64),
+    /// Jumps to the address in x30.
+    Return,
+    /// Adds to 32 bits of memory.
+    Add(Val, u32),
+    /// Goes on at an address if 32 bits of memory have a value.
+    Count(Val, u32, u64),
+    /// Stores 32 bits of memory elsewhere if they are more than what is there.
+    Max(Val, Val),
+    /// Stays here until 32 bits of memory have a value.
+    Until(Val, u32),
+    /// Sets a vector register (its lowest 64 bits), or demands what it holds.
+    SetVector(usize, u64),
+    /// Demands what a vector register holds.
+    ExpectVector(usize, u64),
+    /// Says that the CPU does not know this instruction.
+    Illegal,
 }
 
 /// A call with constant arguments.
@@ -78,6 +94,13 @@ impl ScriptedCpu {
             Some(found) => Ok(PhysAddr(found.pfn.0 * PAGE_SIZE + addr.page_offset())),
             None => Err(CpuExit::PageFault { addr, access }),
         }
+    }
+
+    fn load(&self, mmu: &dyn Mmu, addr: u64) -> Result<u32, CpuExit> {
+        let mut bytes = [0; 4];
+        let at = self.access(mmu, addr, Access::Read)?;
+        self.memory.read(at, &mut bytes);
+        Ok(u32::from_le_bytes(bytes))
     }
 
     fn step(&self, regs: &mut RegisterFile, mmu: &dyn Mmu) -> Result<(), CpuExit> {
@@ -142,6 +165,36 @@ impl ScriptedCpu {
             Op::IfZero(target) if arm.x[0] == 0 => next = CODE + 4 * *target as u64,
             Op::IfZero(_) => {}
             Op::Jump(target) => next = *target,
+            Op::Return => next = arm.x[30],
+            Op::Add(at, added) => {
+                let at = self.access(mmu, value(at, arm), Access::Write)?;
+                let mut bytes = [0; 4];
+                self.memory.read(at, &mut bytes);
+                let sum = u32::from_le_bytes(bytes).wrapping_add(*added);
+                self.memory.write(at, &sum.to_le_bytes());
+            }
+            Op::Until(at, expected) => {
+                if self.load(mmu, value(at, arm))? != *expected {
+                    next = pc.0;
+                }
+            }
+            Op::Count(at, expected, target) => {
+                if self.load(mmu, value(at, arm))? == *expected {
+                    next = *target;
+                }
+            }
+            Op::Max(from, to) => {
+                let found = self.load(mmu, value(from, arm))?;
+                if found > self.load(mmu, value(to, arm))? {
+                    let at = self.access(mmu, value(to, arm), Access::Write)?;
+                    self.memory.write(at, &found.to_le_bytes());
+                }
+            }
+            Op::SetVector(register, value) => arm.v[*register] = u128::from(*value),
+            Op::ExpectVector(register, expected) => {
+                assert_eq!(arm.v[*register], u128::from(*expected), "operation {index}")
+            }
+            Op::Illegal => return Err(CpuExit::IllegalInstruction),
         }
         arm.pc = next;
         exit.map_or(Ok(()), Err)

@@ -161,6 +161,10 @@ pub const LAYOUTS: &[&Layout] = {
         SyscallFwd::WIRE,
         SyscallRep::WIRE,
         SignalTrans::WIRE,
+        SignalInfo::WIRE,
+        SignalAction::WIRE,
+        SignalMask::WIRE,
+        SignalInterrupt::WIRE,
     ]
 };
 

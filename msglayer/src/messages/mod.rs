@@ -26,6 +26,7 @@ mod layout;
 mod node_info;
 mod page;
 mod path;
+mod signal;
 mod syscall_fwd;
 mod task;
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use page::{
     RemotePageResponse, RemotePageResponseShort,
 };
 pub use path::{PATH_FIELD_SIZE, PathField};
+pub use signal::{SignalAction, SignalInfo, SignalInterrupt, SignalMask};
 pub use syscall_fwd::{PcnSyscall, SignalTrans, SyscallFwd, SyscallRep};
 pub use task::{
     BackMigrationRequest, CloneRequest, OriginTaskExit, RemoteTaskExit, RemoteTaskPairing,
