@@ -1,5 +1,4 @@
-//! Builds every guest program with kettle-cc into the output directory, so that tests, demos and benches simply name them. Those called
-//! `libc_...` are linked with the full C library, all others with the freestanding runtime.
+//! Builds every guest program with kettle-cc into the output directory, so that tests, demos and benches simply name them.
 //!
 //! Programs are built side by side, one thread per core. A program whose source, headers and compiler have not changed since its last build
 //! is not built again: its stamp says so. What is being built is told on standard error (shown by `cargo build -vv`).
@@ -16,9 +15,6 @@ use kettle_cc::Build;
 use kettle_cc::libc::{self, Libc};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
-
-/// Programs that are linked with the full C library are called so.
-const LIBC_PREFIX: &str = "libc_";
 
 fn main() -> ExitCode {
     match build_all() {
@@ -72,12 +68,8 @@ fn build(source: &Path, out: &Path, common: &DefaultHasher, libc: &Libc) -> Resu
         return Ok(());
     }
     let flags = ["-O2", "-Wall", "-Wextra", "-Werror"];
-    let build = if name.starts_with(LIBC_PREFIX) {
-        Build::new().libc(libc.clone())
-    } else {
-        Build::new()
-    };
-    let program = build
+    let program = Build::new()
+        .libc(libc.clone())
         .sources([source])
         .flags(flags)
         .out_dir(out)

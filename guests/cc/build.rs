@@ -1,12 +1,11 @@
-//! Embeds the sources of the guest runtime (guests/runtime) and of the C library's parts (guests/libc) into the compiler driver, so that an installed `kettle-cc` works by itself.
+//! Embeds the sources of the guest runtime (guests/runtime) into the compiler driver, so that an installed `kettle-cc` works by itself.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
-    embed("runtime", "runtime_files.rs")?;
-    embed("libc", "libc_files.rs")
+    embed("runtime", "runtime_files.rs")
 }
 
 /// Writes the table of all sources below a directory of `guests`: names and texts.

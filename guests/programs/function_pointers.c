@@ -1,5 +1,5 @@
 /*
- * Function pointers in registers, tables and structs, and a library sort whose comparison migrates: a frame of the runtime's own
+ * Function pointers in registers, tables and structs, and a library sort whose comparison migrates: a frame of the library's own
  * travels between two of the program's.
  */
 #include "plan.h"

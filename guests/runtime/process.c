@@ -1,53 +1,20 @@
 /*
- * The life of a process: from the native start code to main, and from main or exit() to the kernel.
+ * The life of a process on the C library: from the native start code to main; and the thread's record that native code reads.
  */
-#include <kettle/syscall.h>
 #include <kettle/thread.h>
 #include <stdlib.h>
 
-#include "stream.h"
+_Thread_local __attribute__((aligned(64))) struct kettle_thread __kettle_self;
 
-enum { MAX_HANDLERS = 32 };
+/* The word that a thread clears and wakes when it ends (set_tid_address, and clone with CLONE_CHILD_CLEARTID). */
+_Thread_local int *__kettle_clear_tid;
 
-static void (*handlers[MAX_HANDLERS])(void);
-static int handler_count;
-
-int main(int argc, char **argv);
+int main(int argc, char **argv, char **envp);
+void __init_libc(char **envp, char *program);
 
 /* Entered by native/<isa>/thread.S on the main thread's own stack. */
 int __kettle_main(int argc, char **argv, char **envp)
 {
-    (void)envp;
-    exit(main(argc, argv));
-}
-
-int atexit(void (*handler)(void))
-{
-    int slot = __atomic_fetch_add(&handler_count, 1, __ATOMIC_SEQ_CST);
-    if (slot >= MAX_HANDLERS) {
-        __atomic_fetch_sub(&handler_count, 1, __ATOMIC_SEQ_CST);
-        return -1;
-    }
-    handlers[slot] = handler;
-    return 0;
-}
-
-void exit(int status)
-{
-    while (handler_count > 0)
-        handlers[--handler_count]();
-    __kettle_stream_flush();
-    _Exit(status);
-}
-
-void _Exit(int status)
-{
-    for (;;)
-        kettle_syscall1(KETTLE_SYS_exit_group, status);
-}
-
-void abort(void)
-{
-    __kettle_stream_flush();
-    __builtin_trap();
+    __init_libc(envp, argv[0]);
+    exit(main(argc, argv, envp));
 }

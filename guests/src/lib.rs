@@ -1,6 +1,6 @@
 //! The guest programs, built from C source (`guests/programs`) by kettle-cc, by name.
 //!
-//! Building this crate builds every program, for both ISAs, with Kettle's runtime (`guests/runtime`). Tests, demos and benches ask
+//! Building this crate builds every program, for both ISAs, with kettle-cc and its C library. Tests, demos and benches ask
 //! here for the path. What the programs are is a table, [`all`]: what each is for, what it exits with, and which of their properties a
 //! test must know. Most take a plan as their first argument: [`PLANS`].
 #![forbid(unsafe_code)]

@@ -87,7 +87,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         9,
         "eight POSIX threads with everything that pthread.h has for them",
     ),
-    plain("library", "the runtime's library against the C standard"),
+    plain(
+        "library",
+        "small functions of the C library against the C standard",
+    ),
     plain(
         "many_arguments",
         "calls with more arguments than registers, and variable ones",

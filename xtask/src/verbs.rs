@@ -77,7 +77,7 @@ pub fn demo() -> Result<(), Failed> {
         ),
         Step::new(
             "Compile the demo's program for x86_64 and aarch64",
-            "",
+            "2 min the first time: the C library is compiled too",
             BUILD_TOUR,
         ),
     ];

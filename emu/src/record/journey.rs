@@ -271,7 +271,8 @@ impl Journey {
         let pid = migration.from_pid;
         let stack = machine.native_stack(nid, pid, set.sp(), set.isa());
         self.stacks.extend(stack);
-        migration.around = machine.surroundings(nid, pid, VirtAddr(arch.tls.get()), &self.stacks);
+        let thread_pointer = (VirtAddr(arch.tls.get()), set.isa());
+        migration.around = machine.surroundings(nid, pid, thread_pointer, &self.stacks);
     }
 
     fn receive(&mut self, at: SimTime, nid: Nid, from: Nid, kind: MessageType) {

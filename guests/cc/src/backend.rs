@@ -34,7 +34,7 @@ const MIGRATING_FLAGS: &[&str] = &[
 ];
 
 /// For native C and assembly.
-const NATIVE_FLAGS: &[&str] = &[
+pub const NATIVE_FLAGS: &[&str] = &[
     "-O2",
     "-std=gnu17",
     "-ffreestanding",
@@ -51,11 +51,12 @@ const NATIVE_FLAGS: &[&str] = &[
     "-D__KETTLE_NATIVE__=1",
 ];
 
-/// Compiles a native C or assembly file of the runtime.
+/// Compiles a native C or assembly file of the runtime; `flags` say where the headers are that are not the runtime's own.
 pub fn compile_native(
     shop: &Workshop,
     isa: Isa,
     source: &str,
+    flags: &[String],
     output: &str,
 ) -> Result<(), BuildError> {
     shop.make_directory_of(output)?;
@@ -65,7 +66,9 @@ pub fn compile_native(
     if isa == Isa::Aarch64 {
         arguments.push("-mno-outline-atomics");
     }
-    arguments.extend(["-isystem", "runtime/include", "-c", source, "-o", output]);
+    arguments.extend(["-isystem", "runtime/include"]);
+    arguments.extend(flags.iter().map(String::as_str));
+    arguments.extend(["-c", source, "-o", output]);
     shop.run(format!("compile {source} for {isa}"), CLANG, arguments)
 }
 

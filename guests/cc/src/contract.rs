@@ -50,7 +50,6 @@ pub const LINKER_SYMBOLS: &[&str] = &[
 /// a back end makes up (library functions behind instructions) appear in no object before it runs.
 pub const KEPT_SYMBOLS: &[&str] = &[
     "__kettle_main",
-    "__kettle_thread_main",
     "main",
     "memcpy",
     "memmove",

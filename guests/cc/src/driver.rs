@@ -11,7 +11,7 @@ use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
 use crate::inputs::{Input, Kind};
 use crate::layout::{Layout, ObjectPair};
-use crate::libc::Libc;
+use crate::libc::{self, Libc};
 use crate::object_file::{self, Elf};
 use crate::runtime::Runtime;
 use crate::tools::{LLD, Workshop, image, in_parallel};
@@ -31,13 +31,23 @@ pub struct Build {
     includes: Vec<PathBuf>,
     flags: Vec<String>,
     roots: Vec<String>,
-    runtime: Runtime,
-    libc: Option<Libc>,
+    foundation: Foundation,
     out_dir: PathBuf,
     name: String,
     keep: Option<PathBuf>,
     debug_info: bool,
     verbose: bool,
+}
+
+/// What a program is linked with.
+#[derive(Clone, Debug)]
+enum Foundation {
+    /// The C library of this compiler's cache.
+    Default,
+    /// The C library, where the caller has it.
+    Libc(Libc),
+    /// Nothing but a runtime.
+    Bare(Runtime),
 }
 
 /// A program that has been built.
@@ -70,15 +80,14 @@ impl Default for Build {
 }
 
 impl Build {
-    /// No sources, Kettle's runtime, `-O2`, output `a.out` in the current directory.
+    /// No sources, the C library of the default cache, `-O2`, output `a.out` in the current directory.
     pub fn new() -> Self {
         Self {
             inputs: Vec::new(),
             includes: Vec::new(),
             flags: vec!["-O2".into()],
             roots: MIGRATION_ROOTS.iter().map(|r| (*r).to_owned()).collect(),
-            runtime: Runtime::embedded(),
-            libc: None,
+            foundation: Foundation::Default,
             out_dir: ".".into(),
             name: "a.out".into(),
             keep: None,
@@ -106,17 +115,14 @@ impl Build {
         self.roots.push(function.into());
         self
     }
-    /// Replaces the runtime.
+    /// Links a runtime and no C library: for programs that bring all themselves.
     pub fn runtime(mut self, runtime: Runtime) -> Self {
-        self.runtime = runtime;
+        self.foundation = Foundation::Bare(runtime);
         self
     }
-    /// Links the C library, instead of the freestanding runtime.
+    /// Links this C library, instead of preparing the default cache's for each build.
     pub fn libc(mut self, libc: Libc) -> Self {
-        self.runtime = libc.runtime();
-        self.roots
-            .extend(Libc::ROOTS.iter().map(|r| (*r).to_owned()));
-        self.libc = Some(libc);
+        self.foundation = Foundation::Libc(libc);
         self
     }
     /// The directory that the binaries go to; it is made where needed.
@@ -158,8 +164,9 @@ impl Build {
             Path::new("a temporary directory"),
         ))?;
         let shop = Workshop::new(scratch.path().to_path_buf(), self.verbose);
-        self.runtime.write_sources(&shop)?;
-        self.front_end(&shop, source, product, output)
+        let ground = self.ground()?;
+        ground.runtime().install_headers(&shop)?;
+        self.front_end(&shop, &ground, source, product, output)
     }
 
     /// Builds the program.
@@ -182,13 +189,14 @@ impl Build {
         let directory =
             std::path::absolute(&directory).map_err(BuildError::file("find", &directory))?;
         let shop = Workshop::new(directory, self.verbose);
-        self.runtime.install(&shop)?;
-        let natives = Natives::read(&shop, &self.runtime)?;
-        self.collect(&shop, &natives)?;
-        let program = match self.images(&shop, &natives, self.debug_info) {
+        let ground = self.ground()?;
+        ground.runtime().install(&shop)?;
+        let natives = Natives::read(&shop, ground.runtime())?;
+        self.collect(&shop, &ground, &natives)?;
+        let program = match self.images(&shop, &ground, &natives, self.debug_info) {
             // The same once more with line tables, which do not change the code, to say where in the source it is.
             Err(BuildError::Unverified { .. }) if !self.debug_info => {
-                self.images(&shop, &natives, true)?
+                self.images(&shop, &ground, &natives, true)?
             }
             result => result?,
         };
@@ -201,16 +209,27 @@ impl Build {
         })
     }
 
+    fn ground(&self) -> Result<Ground, BuildError> {
+        Ok(match &self.foundation {
+            Foundation::Default => Ground::Libc(Libc::prepare(&libc::default_directory()?)?),
+            Foundation::Libc(libc) => Ground::Libc(libc.clone()),
+            Foundation::Bare(runtime) => Ground::Bare(runtime.clone()),
+        })
+    }
+
     fn front_end(
         &self,
         shop: &Workshop,
+        ground: &Ground,
         source: &Input,
         product: Product,
         output: Option<&Path>,
     ) -> Result<(), BuildError> {
         let mut flags = self.flags.clone();
-        flags.extend(self.libc.iter().flat_map(Libc::flags));
         flags.extend(self.includes.iter().map(|d| format!("-I{}", d.display())));
+        for headers in ground.headers(shop) {
+            flags.extend(["-isystem".to_owned(), headers.display().to_string()]);
+        }
         let unit = UserUnit {
             source: &source.path,
             language: source.language,
@@ -226,6 +245,7 @@ impl Build {
     fn bitcode(
         &self,
         shop: &Workshop,
+        ground: &Ground,
         natives: &Natives,
         runtime: &[String],
     ) -> Result<Vec<String>, BuildError> {
@@ -242,7 +262,7 @@ impl Build {
             shop.make_directory_of(&output)?;
             let path = shop.path(&output);
             if let Kind::Source(_) = kind {
-                self.front_end(shop, input, Product::Bitcode, Some(&path))?;
+                self.front_end(shop, ground, input, Product::Bitcode, Some(&path))?;
             } else {
                 std::fs::copy(&input.path, &path).map_err(BuildError::file("read", &input.path))?;
             }
@@ -259,12 +279,13 @@ impl Build {
     fn images(
         &self,
         shop: &Workshop,
+        ground: &Ground,
         natives: &Natives,
         debug_info: bool,
     ) -> Result<Transformed, BuildError> {
-        let program = self.transform(shop, natives, debug_info)?;
+        let program = self.transform(shop, ground, natives, debug_info)?;
         let parts = backend::split(shop, "transformed.bc", &program.migrating)?;
-        let objects = self.lower(shop, &parts, program.sites.len())?;
+        let objects = lower(shop, ground, &parts, program.sites.len())?;
         let layout = Layout::of(&objects, CallSites::byte_len(program.sites.len()) as u64)?;
         shop.write("link.ld", script::write(&layout))?;
         for isa in Isa::ALL {
@@ -275,12 +296,17 @@ impl Build {
     }
 
     /// Sources to one bitcode of what the program uses, `whole.bc`.
-    fn collect(&self, shop: &Workshop, natives: &Natives) -> Result<(), BuildError> {
-        let names = self.runtime.neutral();
+    fn collect(
+        &self,
+        shop: &Workshop,
+        ground: &Ground,
+        natives: &Natives,
+    ) -> Result<(), BuildError> {
+        let names = ground.runtime().neutral();
         let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
-        let mut bitcode = self.bitcode(shop, natives, &runtime)?;
+        let mut bitcode = self.bitcode(shop, ground, natives, &runtime)?;
         bitcode.extend(runtime);
-        if let Some(libc) = &self.libc {
+        if let Ground::Libc(libc) = ground {
             bitcode = vec![libc.link(shop, &bitcode)?.to_owned()];
         }
         frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")
@@ -290,11 +316,16 @@ impl Build {
     fn transform(
         &self,
         shop: &Workshop,
+        ground: &Ground,
         natives: &Natives,
         debug_info: bool,
     ) -> Result<Transformed, BuildError> {
+        let mut roots = self.roots.clone();
+        if let Ground::Libc(_) = ground {
+            roots.extend(Libc::ROOTS.iter().map(|r| (*r).to_owned()));
+        }
         let options = xform::Options {
-            roots: self.roots.clone(),
+            roots,
             native_symbols: natives
                 .all
                 .iter()
@@ -320,30 +351,6 @@ impl Build {
         })
     }
 
-    /// The transformed module, natives and table to objects of both ISAs.
-    fn lower(
-        &self,
-        shop: &Workshop,
-        parts: &[&'static str],
-        sites: usize,
-    ) -> Result<Vec<ObjectPair>, BuildError> {
-        shop.write("kettle.S", reserved::assembly(sites))?;
-        in_parallel(|isa| {
-            for part in parts {
-                backend::compile_part(shop, isa, part, &format!("{}/{part}.o", isa.name()))?;
-            }
-            backend::compile_native(shop, isa, "kettle.S", &format!("{}/kettle.o", isa.name()))
-        })?;
-        let mut names: Vec<(String, bool)> =
-            parts.iter().map(|p| (format!("{p}.o"), false)).collect();
-        names.extend(self.runtime.native_objects().into_iter().map(|o| (o, true)));
-        names.push(("kettle.o".into(), true));
-        names
-            .into_iter()
-            .map(|(name, native)| pair(shop, name, native))
-            .collect()
-    }
-
     fn deliver(&self, shop: &Workshop) -> Result<(), BuildError> {
         std::fs::create_dir_all(&self.out_dir)
             .map_err(BuildError::file("create", &self.out_dir))?;
@@ -358,6 +365,55 @@ impl Build {
         }
         copy(host(), &self.name)
     }
+}
+
+/// What a program is linked with, ready to be used.
+enum Ground {
+    Libc(Libc),
+    Bare(Runtime),
+}
+
+impl Ground {
+    fn runtime(&self) -> &Runtime {
+        match self {
+            Self::Libc(libc) => libc.runtime(),
+            Self::Bare(runtime) => runtime,
+        }
+    }
+
+    /// Directories of the headers that a program includes.
+    fn headers(&self, shop: &Workshop) -> Vec<PathBuf> {
+        let mut directories = vec![self.runtime().headers(shop)];
+        if let Self::Libc(libc) = self {
+            directories.push(libc.headers());
+        }
+        directories
+    }
+}
+
+/// The transformed module, natives and table to objects of both ISAs.
+fn lower(
+    shop: &Workshop,
+    ground: &Ground,
+    parts: &[&'static str],
+    sites: usize,
+) -> Result<Vec<ObjectPair>, BuildError> {
+    shop.write("kettle.S", reserved::assembly(sites))?;
+    in_parallel(|isa| {
+        for part in parts {
+            backend::compile_part(shop, isa, part, &format!("{}/{part}.o", isa.name()))?;
+        }
+        let output = format!("{}/kettle.o", isa.name());
+        backend::compile_native(shop, isa, "kettle.S", &[], &output)
+    })?;
+    let mut names: Vec<(String, bool)> = parts.iter().map(|p| (format!("{p}.o"), false)).collect();
+    let natives = ground.runtime().native_objects();
+    names.extend(natives.into_iter().map(|o| (o, true)));
+    names.push(("kettle.o".into(), true));
+    names
+        .into_iter()
+        .map(|(name, native)| pair(shop, name, native))
+        .collect()
 }
 
 /// The ISA that the compiler runs on.

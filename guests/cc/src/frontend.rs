@@ -14,7 +14,7 @@ use crate::tools::{CLANG, LLVM_LINK, OPT, Workshop};
 ///
 /// `-ffp-contract=off`: aarch64 would fuse multiplications and additions and get other digits. `-mlong-double-64`: the only long double
 /// that both ISAs have. Calls without a prototype look like variadic ones, so those with arguments are errors.
-const NEUTRAL_FLAGS: &[&str] = &[
+pub const NEUTRAL_FLAGS: &[&str] = &[
     "--target=x86_64-unknown-linux-gnu",
     "-std=gnu17",
     "-mlong-double-64",
@@ -36,10 +36,9 @@ const NEUTRAL_FLAGS: &[&str] = &[
     "-disable-O0-optnone",
 ];
 
-/// What a user's file is compiled with besides: `main` may end without a `return`, but the library is the runtime's own. Calls
-/// without a prototype stay errors whatever warnings the user wants.
-const HOSTED_FLAGS: &[&str] = &["-fhosted", "-fno-builtin"];
-/// See [`HOSTED_FLAGS`]; these come last.
+/// What a user's file is compiled with besides: it has a whole C library.
+const HOSTED_FLAGS: &[&str] = &["-fhosted", "-fbuiltin"];
+/// These come last: calls without a prototype stay errors whatever warnings the user wants.
 const LAST_FLAGS: &[&str] = &[
     "-Werror=deprecated-non-prototype",
     "-Werror=implicit-function-declaration",
@@ -99,8 +98,8 @@ pub fn compile(shop: &Workshop, unit: &Unit<'_>, keep_debug_info: bool) -> Resul
     shop.make_directory_of(unit.output)?;
     let mut arguments: Vec<&str> = NEUTRAL_FLAGS.to_vec();
     arguments.push(debug_flag(keep_debug_info));
-    arguments.extend(unit.flags.iter().map(String::as_str));
     arguments.extend(["-isystem", "runtime/include"]);
+    arguments.extend(unit.flags.iter().map(String::as_str));
     arguments.extend(Product::Bitcode.flags());
     arguments.extend([unit.source, "-o", unit.output]);
     shop.run(format!("compile {}", unit.label), CLANG, arguments)
@@ -115,7 +114,7 @@ pub struct UserUnit<'a> {
     pub language: Option<Language>,
     /// What to make of it.
     pub product: Product,
-    /// The user's flags.
+    /// The user's flags, and where the headers of the library are.
     pub flags: &'a [String],
     /// Where to put it; the standard output when absent.
     pub output: Option<&'a Path>,
@@ -125,7 +124,6 @@ pub struct UserUnit<'a> {
 
 /// Compiles one of the user's files, where the user is: names in messages and in the output are those that were given.
 pub fn compile_user(shop: &Workshop, unit: &UserUnit<'_>) -> Result<(), BuildError> {
-    let include = shop.path("runtime/include");
     let prefix_map = format!("-ffile-prefix-map={}/=", shop.path("").display());
     let mut arguments: Vec<&OsStr> = Vec::new();
     let text = |flags: &'static [&str]| flags.iter().map(|f| OsStr::new(*f));
@@ -134,11 +132,7 @@ pub fn compile_user(shop: &Workshop, unit: &UserUnit<'_>) -> Result<(), BuildErr
     arguments.push(OsStr::new(debug_flag(unit.debug_info)));
     arguments.extend(unit.flags.iter().map(OsStr::new));
     arguments.extend(text(LAST_FLAGS));
-    arguments.extend([
-        OsStr::new(&prefix_map),
-        OsStr::new("-isystem"),
-        include.as_os_str(),
-    ]);
+    arguments.push(OsStr::new(&prefix_map));
     arguments.extend(text(unit.product.flags()));
     if let Some(language) = unit.language {
         let name = match language {

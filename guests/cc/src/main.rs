@@ -7,9 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use kettle_cc::command::{CommandLine, LibraryChoice, Named};
+use kettle_cc::command::{CommandLine, Named};
 use kettle_cc::inputs::{self, Input, Kind};
-use kettle_cc::libc::{self, Libc};
 use kettle_cc::{Build, Product};
 
 fn main() -> ExitCode {
@@ -34,9 +33,6 @@ fn run(line: &CommandLine) -> anyhow::Result<()> {
         .verbose(line.verbose);
     if let Some(directory) = &line.keep {
         build = build.keep(directory);
-    }
-    if line.libc == LibraryChoice::Musl {
-        build = build.libc(Libc::prepare(&libc::default_directory()?)?);
     }
     match line.product {
         Some(product) => compile(&build, line, product),

@@ -1,5 +1,5 @@
-//! The guest runtime that is linked into every program: neutral C, compiled together with the program to one bitcode, and native C and
-//! assembly, compiled for each ISA.
+//! The guest runtime that is linked into every program: neutral C, linked with the program to one bitcode, and native C and assembly,
+//! compiled for each ISA. With the C library ([`crate::libc`]) it makes up what a program stands on.
 //!
 //! What the runtime and the driver agree on is in [`crate::contract`].
 
@@ -12,7 +12,7 @@ use crate::tools::{Workshop, in_parallel};
 use crate::{BuildError, backend, frontend};
 
 /// One source file of a runtime: its path inside the runtime, with `/`, and its text.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SourceFile {
     /// `memory.c`, `native/x86_64/start.S`, `include/kettle.h`, ...
     pub name: String,
@@ -24,47 +24,43 @@ pub struct SourceFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Runtime {
     files: Vec<SourceFile>,
-    /// What its neutral files are compiled with besides.
-    flags: Vec<String>,
+    /// The headers of the C library that its files include.
+    library_headers: Option<PathBuf>,
     /// Where it lies compiled.
     prepared: Option<PathBuf>,
 }
 
-/// Kettle's runtime as of this build of the driver.
-const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/runtime_files.rs"));
+/// The directory, in a workshop or where the runtime lies compiled, of the headers that programs include.
+const HEADERS: &str = "runtime/include";
+
+/// Kettle's runtime as of this build of the driver; `musl/...` is the C library's overlay.
+pub const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/runtime_files.rs"));
 
 impl Runtime {
-    /// Kettle's own runtime.
-    pub fn embedded() -> Self {
+    /// Kettle's own runtime, which includes headers of the C library.
+    pub(crate) fn embedded(library_headers: PathBuf) -> Self {
+        let own = EMBEDDED
+            .iter()
+            .filter(|(name, _)| !name.starts_with("musl/"));
         let file = |(name, text): &(&str, &str)| SourceFile {
             name: (*name).into(),
             text: (*text).into(),
         };
-        Self::from_files(EMBEDDED.iter().map(file).collect())
+        Self {
+            library_headers: Some(library_headers),
+            ..Self::from_files(own.map(file).collect())
+        }
     }
 
     /// A runtime made of the given files.
     pub fn from_files(files: Vec<SourceFile>) -> Self {
         let mut runtime = Self {
             files,
-            flags: Vec::new(),
+            library_headers: None,
             prepared: None,
         };
         runtime.files.sort_by(|a, b| a.name.cmp(&b.name));
         runtime
-    }
-
-    /// The same with more flags for its neutral files.
-    pub(crate) fn with_flags(mut self, flags: Vec<String>) -> Self {
-        self.flags = flags;
-        self
-    }
-
-    /// The runtime in a directory.
-    pub fn from_directory(directory: &Path) -> Result<Self, BuildError> {
-        let mut files = Vec::new();
-        collect(directory, "", &mut files)?;
-        Ok(Self::from_files(files))
     }
 
     /// All files, by name.
@@ -113,31 +109,49 @@ impl Runtime {
         names
     }
 
-    pub(crate) fn write_sources(&self, shop: &Workshop) -> Result<(), BuildError> {
-        for file in self.files() {
-            shop.write(&format!("runtime/{}", file.name), &file.text)?;
+    /// The headers that programs include besides the C library's.
+    pub(crate) fn headers(&self, shop: &Workshop) -> PathBuf {
+        match &self.prepared {
+            Some(directory) => directory.join(HEADERS),
+            None => shop.path(HEADERS),
         }
-        Ok(())
     }
 
-    /// Compiles the runtime once, into `directory`, for all builds that use the returned one.
-    pub fn prepare(mut self, directory: &Path) -> Result<Self, BuildError> {
-        std::fs::create_dir_all(directory).map_err(BuildError::file("create", directory))?;
-        let directory =
-            std::path::absolute(directory).map_err(BuildError::file("find", directory))?;
-        self.prepared = None;
-        self.install(&Workshop::new(directory.clone(), false))?;
+    /// Sees to it that [`headers`](Self::headers) are there.
+    pub(crate) fn install_headers(&self, shop: &Workshop) -> Result<(), BuildError> {
+        match &self.prepared {
+            Some(_) => Ok(()),
+            None => self.write_sources(shop),
+        }
+    }
+
+    /// The same, compiled in `directory` before, by [`compile_into`](Self::compile_into).
+    pub(crate) fn compiled_in(mut self, directory: PathBuf) -> Self {
         self.prepared = Some(directory);
-        Ok(self)
+        self
     }
 
-    /// Puts sources and compiled parts into the workshop.
+    /// Compiles the runtime into an existing directory.
+    pub(crate) fn compile_into(&self, directory: &Path) -> Result<(), BuildError> {
+        let shop = Workshop::new(directory.to_path_buf(), false);
+        self.write_sources(&shop)?;
+        self.compile(&shop)
+    }
+
+    /// Puts headers and compiled parts into the workshop.
     pub(crate) fn install(&self, shop: &Workshop) -> Result<(), BuildError> {
-        self.write_sources(shop)?;
+        self.install_headers(shop)?;
         match &self.prepared {
             Some(directory) => self.copy_compiled(directory, shop),
             None => self.compile(shop),
         }
+    }
+
+    fn write_sources(&self, shop: &Workshop) -> Result<(), BuildError> {
+        for file in self.files() {
+            shop.write(&format!("runtime/{}", file.name), &file.text)?;
+        }
+        Ok(())
     }
 
     fn copy_compiled(&self, directory: &Path, shop: &Workshop) -> Result<(), BuildError> {
@@ -155,8 +169,11 @@ impl Runtime {
     }
 
     fn compile(&self, shop: &Workshop) -> Result<(), BuildError> {
-        let mut flags = vec!["-O2".to_owned()];
-        flags.extend_from_slice(&self.flags);
+        let library = self.library_headers.iter();
+        let library: Vec<String> = library
+            .flat_map(|d| ["-isystem".to_owned(), d.display().to_string()])
+            .collect();
+        let flags = [&["-O2".to_owned()], &library[..]].concat();
         for source in self.neutral() {
             let path = format!("runtime/{source}");
             let unit = Unit {
@@ -170,7 +187,13 @@ impl Runtime {
         in_parallel(|isa| {
             for source in self.native(isa) {
                 let output = format!("{}/{}", isa.name(), Self::object_name(source, isa));
-                backend::compile_native(shop, isa, &format!("runtime/{source}"), &output)?;
+                backend::compile_native(
+                    shop,
+                    isa,
+                    &format!("runtime/{source}"),
+                    &library,
+                    &output,
+                )?;
             }
             Ok(())
         })
@@ -183,22 +206,4 @@ impl Runtime {
             .filter(|n| wanted(n))
             .collect()
     }
-}
-
-fn collect(directory: &Path, prefix: &str, files: &mut Vec<SourceFile>) -> Result<(), BuildError> {
-    let entries = std::fs::read_dir(directory).map_err(BuildError::file("read", directory))?;
-    for entry in entries {
-        let path: PathBuf = entry.map_err(BuildError::file("read", directory))?.path();
-        let Some(base) = path.file_name().and_then(|n| n.to_str()) else {
-            continue;
-        };
-        let name = format!("{prefix}{base}");
-        if path.is_dir() {
-            collect(&path, &format!("{name}/"), files)?;
-        } else if [".c", ".h", ".S"].iter().any(|e| name.ends_with(e)) {
-            let text = std::fs::read_to_string(&path).map_err(BuildError::file("read", &path))?;
-            files.push(SourceFile { name, text });
-        }
-    }
-    Ok(())
 }

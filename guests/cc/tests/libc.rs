@@ -3,21 +3,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use isa::Isa;
-use kettle_cc::libc::{Libc, default_directory};
 use kettle_cc::{Build, Program};
 use tempfile::TempDir;
-
-fn libc() -> Libc {
-    static LIBC: OnceLock<Libc> = OnceLock::new();
-    let prepare = || {
-        let cache = default_directory().expect("tests run in a target directory");
-        Libc::prepare(&cache).unwrap_or_else(|e| panic!("{e}"))
-    };
-    LIBC.get_or_init(prepare).clone()
-}
 
 /// Builds one C file on the library.
 fn build(directory: &TempDir, source: &Path, change: impl Fn(Build) -> Build) -> Program {
@@ -26,7 +15,6 @@ fn build(directory: &TempDir, source: &Path, change: impl Fn(Build) -> Build) ->
         .sources([source])
         .flags(["-Wall", "-Wextra", "-Werror"])
         .include(programs)
-        .libc(libc())
         .out_dir(directory.path())
         .name("program");
     change(build)

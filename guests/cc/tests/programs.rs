@@ -4,16 +4,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 
 use isa::callsites::{CallSites, SECTION, SiteId};
 use isa::{Isa, VirtAddr};
 use kettle_cc::contract::{NOTE_SECTION, POPCORN_ABI, TLS_ALIGN};
 use kettle_cc::object_file::{Elf, Placed, read};
-use kettle_cc::{Build, Program, Runtime};
+use kettle_cc::{Build, Program};
 use object::read::elf::{ElfFile64, FileHeader as _, ProgramHeader as _};
 use object::{Endianness, elf};
-use tempfile::TempDir;
 
 /// A program below `tests/programs`: its files, its arguments, and how it ends.
 struct Case {
@@ -72,17 +70,6 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// The runtime, compiled once for all tests.
-fn runtime() -> Runtime {
-    static RUNTIME: OnceLock<(TempDir, Runtime)> = OnceLock::new();
-    let (_, runtime) = RUNTIME.get_or_init(|| {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let runtime = Runtime::embedded().prepare(directory.path());
-        (directory, runtime.expect("the runtime compiles"))
-    });
-    runtime.clone()
-}
-
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/programs")
@@ -93,7 +80,6 @@ fn build(case: &Case, into: &Path, flags: &[&str], debug_info: bool) -> Program 
     Build::new()
         .sources(case.files.iter().map(|f| source(f)))
         .flags(flags.iter().copied())
-        .runtime(runtime())
         .debug_info(debug_info)
         .out_dir(into)
         .name(case.name)
@@ -418,7 +404,6 @@ fn a_program_that_never_migrates_is_a_program_too() {
     std::fs::write(&file, "int main(void) { return 7; }\n").expect("written");
     let program = Build::new()
         .sources([&file])
-        .runtime(runtime())
         .out_dir(directory.path())
         .name("plain")
         .build()

@@ -1,19 +1,22 @@
 /*
- * The memory of a thread: one mapping with its stacks and its TLS block.
+ * The memory of a thread: two native stacks and one block of thread-local variables, behind a data stack that musl maps.
  *
- *   low   guard | native stack, aarch64 | guard | native stack, x86_64 | guard | data stack | TLS block   high
+ *   low   guard, data stack | guard | native stack, aarch64 | guard | native stack, x86_64 | TLS block | musl's keys   high
+ *         `---- musl: pthread_create ----'`---------------- __copy_tls, libc.tls_size ----------------'
  *
- * Every thread owns a native stack for each ISA, so that a migration can build the frames of the destination while it still runs
- * on those of the source. The data stack is neutral: what lives across a migration is there. The TLS block is laid out so
- * that each thread-local variable has one address on both ISAs:
+ * musl counts everything behind the data stack as thread-local storage, so its own code maps and unmaps all of it with the stack. The TLS block is
+ * laid out so that each thread-local variable has one address on both ISAs:
  *
  *   [64 bytes aarch64 TCB][TLS image][64 bytes x86_64 TCB, first word points to itself]
  *    ^ TPIDR_EL0           ^ base     ^ FS base
  *
- * Guards are inaccessible, so that a stack that overflows ends in a fault and not in its neighbour. Freeing is the joiner's (thread.c).
+ * The main thread's memory is laid out alike, in one mapping of its own that is never freed. A native stack holds the frames of
+ * functions that cannot migrate, with all their locals, so it has room for as much as a data stack.
  */
+#include "area.h"
+
 #include <kettle/syscall.h>
-#include <kettle/thread.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "arch.h"
@@ -21,9 +24,6 @@
 
 _Static_assert(offsetof(struct kettle_thread, self) == THREAD_SELF, "THREAD_SELF");
 _Static_assert(offsetof(struct kettle_thread, arrivals) == THREAD_ARRIVALS, "THREAD_ARRIVALS");
-_Static_assert(offsetof(struct kettle_thread, alive) == THREAD_ALIVE, "THREAD_ALIVE");
-_Static_assert(offsetof(struct kettle_thread, tp) == THREAD_TP, "THREAD_TP");
-_Static_assert(offsetof(struct kettle_thread, native_top) == THREAD_NATIVE_TOP, "THREAD_NATIVE_TOP");
 
 enum {
     PROT_NONE = 0,
@@ -34,56 +34,93 @@ enum {
 #define PAGE 4096ul
 #define GUARD (4 * PAGE)
 #define TCB 64ul
+#define MAIN_DATA_STACK (8ul << 20)
+#define MAIN_NATIVE_STACK (8ul << 20)
+#define THREAD_NATIVE_STACK (1ul << 20)
+
+extern _Thread_local __attribute__((tls_model("local-exec"))) char __kettle_descriptor;
+extern _Thread_local __attribute__((tls_model("local-exec"))) void *__kettle_descriptor_at;
 
 static size_t round_up(size_t value, size_t unit)
 {
     return (value + unit - 1) & ~(unit - 1);
 }
 
-static bool make_usable(char *start, size_t size)
+static size_t tls_bytes(void)
 {
-    return kettle_syscall3(KETTLE_SYS_mprotect, start, size, PROT_READ_WRITE) == 0;
+    return round_up((size_t)(__kettle_tls_end - __kettle_tdata_start), TCB);
 }
 
-struct kettle_thread *__kettle_area_create(size_t data, size_t native)
+/* What lay_out needs behind a data stack that ends anywhere. */
+static size_t bytes_behind(size_t native)
 {
-    size_t image = (size_t)(__kettle_tdata_end - __kettle_tdata_start);
-    size_t tls = round_up((size_t)(__kettle_tls_end - __kettle_tdata_start), TCB);
-    size_t block = round_up(TCB + tls + TCB, PAGE);
-    size_t size = 3 * GUARD + 2 * native + data + block;
-    long mapped = kettle_syscall6(KETTLE_SYS_mmap, 0, size, PROT_NONE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
-    if (mapped < 0)
-        return 0;
+    return PAGE + 2 * (GUARD + native) + TCB + tls_bytes() + TCB;
+}
 
-    char *area = (char *)mapped;
-    char *stack_aarch64 = area + GUARD;
-    char *stack_x86_64 = stack_aarch64 + native + GUARD;
-    char *data_stack = stack_x86_64 + native + GUARD;
-    char *block_start = data_stack + data;
-    if (!make_usable(stack_aarch64, native) || !make_usable(stack_x86_64, native) || !make_usable(data_stack, data + block)) {
-        kettle_syscall2(KETTLE_SYS_munmap, area, size);
-        return 0;
-    }
+static void guard(char *start)
+{
+    kettle_syscall3(KETTLE_SYS_mprotect, start, GUARD, PROT_NONE);
+}
 
-    char *base = block_start + TCB;
-    memcpy(base, __kettle_tdata_start, image);
+/* Lays out a thread behind its data stack, in zeroed memory. */
+static struct kettle_thread *lay_out(char *data_end, size_t native)
+{
+    char *guard_aarch64 = (char *)round_up((size_t)data_end, PAGE);
+    char *stack_aarch64 = guard_aarch64 + GUARD;
+    char *guard_x86_64 = stack_aarch64 + native;
+    char *stack_x86_64 = guard_x86_64 + GUARD;
+    char *block = stack_x86_64 + native;
+    guard(guard_aarch64);
+    guard(guard_x86_64);
+
+    char *base = block + TCB;
+    memcpy(base, __kettle_tdata_start, (size_t)(__kettle_tdata_end - __kettle_tdata_start));
     uint64_t tp[2] = {
         [POPCORN_ARCH_AARCH64] = (uint64_t)(base - TCB),
-        [POPCORN_ARCH_X86_64] = (uint64_t)(base + tls),
+        [POPCORN_ARCH_X86_64] = (uint64_t)(base + tls_bytes()),
     };
     *(uint64_t *)tp[POPCORN_ARCH_X86_64] = tp[POPCORN_ARCH_X86_64];
-    *(char **)(tp[THIS_ARCH] + TP_OFFSET(__dsp)) = block_start;
+    *(char **)(tp[THIS_ARCH] + TP_OFFSET(__dsp)) = (char *)((size_t)data_end & ~15ul);
 
     struct kettle_thread *thread = (struct kettle_thread *)(tp[THIS_ARCH] + TP_OFFSET(__kettle_self));
     thread->self = thread;
-    thread->alive = 1;
     for (int arch = 0; arch < 2; arch++)
         thread->tp[arch] = tp[arch];
     thread->native_bottom[POPCORN_ARCH_AARCH64] = (uint64_t)stack_aarch64;
     thread->native_top[POPCORN_ARCH_AARCH64] = (uint64_t)(stack_aarch64 + native);
     thread->native_bottom[POPCORN_ARCH_X86_64] = (uint64_t)stack_x86_64;
     thread->native_top[POPCORN_ARCH_X86_64] = (uint64_t)(stack_x86_64 + native);
-    thread->area = area;
-    thread->area_size = size;
     return thread;
+}
+
+struct kettle_thread *__kettle_main_area(void)
+{
+    size_t size = GUARD + MAIN_DATA_STACK + round_up(bytes_behind(MAIN_NATIVE_STACK), PAGE);
+    long mapped =
+        kettle_syscall6(KETTLE_SYS_mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
+    if (mapped < 0)
+        return 0;
+    char *area = (char *)mapped;
+    guard(area);
+    return lay_out(area + GUARD + MAIN_DATA_STACK, MAIN_NATIVE_STACK);
+}
+
+/* Called by musl for what comes behind a new thread's data stack; returns its descriptor. */
+void *__copy_tls(unsigned char *behind)
+{
+    struct kettle_thread *thread = lay_out((char *)behind, THREAD_NATIVE_STACK);
+    uint64_t tp = thread->tp[THIS_ARCH];
+    char *descriptor = (char *)(tp + TP_OFFSET(__kettle_descriptor));
+    *(char **)(tp + TP_OFFSET(__kettle_descriptor_at)) = descriptor;
+    return descriptor;
+}
+
+size_t __kettle_tls_size(void)
+{
+    return bytes_behind(THREAD_NATIVE_STACK);
+}
+
+struct kettle_thread *__kettle_thread_of(void *descriptor)
+{
+    return (struct kettle_thread *)((char *)descriptor - TP_OFFSET(__kettle_descriptor) + TP_OFFSET(__kettle_self));
 }

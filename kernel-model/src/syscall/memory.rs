@@ -142,7 +142,7 @@ pub(super) async fn mremap(call: Call<'_>) -> Result<u64, Errno> {
         (call.k, call.task, call.addr(0), call.args[1], call.args[2]);
     let flags = MremapFlags::from_bits(call.uint(3)).ok_or(Errno::EINVAL)?;
     if task.popcorn.at_remote.get() {
-        return Ok(vma_server::vma_server_mremap_remote(k, task)?.0);
+        return Ok(vma_server::vma_server_mremap_remote()?.0);
     }
     let mm = task.mm();
     if let (Some(kept), Some(before)) = (mm::page_align_len(new_len), mm::page_align_len(old_len))

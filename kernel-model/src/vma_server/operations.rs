@@ -84,12 +84,8 @@ pub async fn vma_server_brk_remote(
         .map(VirtAddr)
 }
 
-/// mremap: K52 warns, answers -EINVAL, and lets the guest remap on its own. Here the call fails.
-pub fn vma_server_mremap_remote(k: &Rc<Kernel>, task: &Rc<Task>) -> Result<VirtAddr, Errno> {
-    k.log(&format!(
-        "task {} calls mremap on a remote node, which Popcorn does not support",
-        task.pid
-    ));
+/// mremap: K52 warns, answers -EINVAL, and lets the guest remap on its own. Here the call fails, and a C library's `realloc` copies instead.
+pub fn vma_server_mremap_remote() -> Result<VirtAddr, Errno> {
     Err(Errno::EINVAL)
 }
 

@@ -80,8 +80,12 @@ pub struct NativeStack {
 pub struct Surroundings {
     native: Vec<NativeStack>,
     data: Option<(VirtAddr, VirtAddr)>,
-    thread_locals: VirtAddr,
+    /// First and last page.
+    thread_locals: Option<(VirtAddr, VirtAddr)>,
 }
+
+/// Room for what each ISA keeps beside its thread pointer, on both sides of the thread-local variables, in bytes: aarch64's is before, x86_64's behind.
+const TCB: u64 = 64;
 
 impl Machine {
     pub fn new(kernels: &[Rc<Kernel>], program: &Program) -> Self {
@@ -204,20 +208,44 @@ impl Machine {
         Some(NativeStack { start, end, isa })
     }
 
-    /// The areas around a thread of `nid` that will go on with thread pointer `tls`, among these stacks.
+    /// The areas around a thread of `nid` that will go on with thread pointer `tls` on `isa`, among these stacks.
     pub fn surroundings(
         &self,
         nid: Nid,
         pid: Pid,
-        tls: VirtAddr,
+        (tls, isa): (VirtAddr, Isa),
         stacks: &[NativeStack],
     ) -> Surroundings {
-        let data = self.has_call_sites().then(|| self.area(nid, pid, tls));
+        let block = self
+            .thread_locals(tls, isa)
+            .filter(|_| self.has_call_sites());
+        let last = |(base, size): (VirtAddr, u64)| base.checked_add(size + TCB - 1);
         Surroundings {
             native: stacks.to_vec(),
-            data: data.flatten(),
-            thread_locals: tls.page_align_down(),
+            data: block.and_then(|(base, _)| self.data_stack(nid, pid, base)),
+            thread_locals: block.and_then(|block| {
+                let first = block.0.checked_offset(-(TCB as i64))?;
+                Some((first.page_align_down(), last(block)?.page_align_down()))
+            }),
         }
+    }
+
+    /// Where the thread-local variables begin for a thread pointer, and their size in bytes, rounded up as their alignment wants.
+    fn thread_locals(&self, tls: VirtAddr, isa: Isa) -> Option<(VirtAddr, u64)> {
+        let segment = self.images.get(&isa)?.tls()?;
+        let size = segment.memory_size.next_multiple_of(TCB);
+        let base = match isa {
+            Isa::Aarch64 => tls.checked_add(TCB)?,
+            Isa::X86_64 => tls.checked_offset(-(size as i64))?,
+        };
+        Some((base, size))
+    }
+
+    /// The area that the thread's data stack is in: the variable that points to its top says it.
+    fn data_stack(&self, nid: Nid, pid: Pid, base: VirtAddr) -> Option<(VirtAddr, VirtAddr)> {
+        let variable = self.images.get(&self.isa(nid))?.symbol("__dsp")?;
+        let top = self.read_word(nid, &*self.mm(nid, pid)?, base.checked_add(variable.0)?)?;
+        self.area(nid, pid, VirtAddr(top))
     }
 
     /// What a page of the program is for.
@@ -238,7 +266,11 @@ impl Machine {
             Some(segment) if segment.execute => PageKind::Code,
             Some(segment) if segment.write => PageKind::Globals,
             Some(_) => PageKind::Constants,
-            None if page == around.thread_locals => PageKind::ThreadLocals,
+            None if (around.thread_locals)
+                .is_some_and(|(first, last)| first <= page && page <= last) =>
+            {
+                PageKind::ThreadLocals
+            }
             None => match (stack(), around.data) {
                 (Some(stack), _) => PageKind::NativeStack(stack.isa),
                 (None, Some((start, end))) if start <= addr && addr < end => PageKind::DataStack,

@@ -44,7 +44,6 @@ kettle-cc FILE... [-o PROG]: compiles C into PROG_x86-64 and PROG_aarch64, betwe
   -Wl,--whole-archive  link all of the archives that follow
   -x LANGUAGE          c, cpp-output or none
   @FILE                arguments from a file
-  --libc=musl|none     the full C library, or the freestanding runtime (none)
   --keep DIR           keep all intermediate files in a directory
   --migration-points=manual  threads migrate in calls of migrate() and check_migrate()
   -v                   print every command

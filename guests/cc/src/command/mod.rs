@@ -38,20 +38,8 @@ pub struct CommandLine {
     pub debug_info: bool,
     /// `-v`.
     pub verbose: bool,
-    /// `--libc`.
-    pub libc: LibraryChoice,
     /// `--keep`.
     pub keep: Option<PathBuf>,
-}
-
-/// What a program is linked with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LibraryChoice {
-    /// The freestanding runtime with its few library functions.
-    #[default]
-    Freestanding,
-    /// The full C library.
-    Musl,
 }
 
 /// See [`CommandLine::dependencies`].
@@ -178,10 +166,6 @@ impl Parser {
         if let Some(value) = argument.strip_prefix("--migration-points=") {
             return migration_points(value);
         }
-        if let Some(value) = argument.strip_prefix("--libc=") {
-            self.line.libc = library(value)?;
-            return Ok(());
-        }
         if let Some(value) = argument.strip_prefix("--keep=") {
             self.line.keep = Some(PathBuf::from(value));
             return Ok(());
@@ -194,7 +178,6 @@ impl Parser {
                 return self.linker(&value);
             }
             "--keep" => self.line.keep = Some(PathBuf::from(self.value(&argument)?)),
-            "--libc" => self.line.libc = library(&self.value(&argument)?)?,
             "--migration-points" => return migration_points(&self.value(&argument)?),
             "-MD" | "-MMD" => {
                 self.line.dependencies.wanted = true;
@@ -404,17 +387,6 @@ const LINKER_IGNORED: &[&str] = &[
     "-rpath-link=*",
     "-z*",
 ];
-
-fn library(value: &str) -> Result<LibraryChoice, UsageError> {
-    match value {
-        "musl" => Ok(LibraryChoice::Musl),
-        "none" => Ok(LibraryChoice::Freestanding),
-        _ => Err(refused(
-            &format!("--libc={value}"),
-            "there are musl, the full C library, and none, the freestanding runtime",
-        )),
-    }
-}
 
 fn migration_points(value: &str) -> Result<(), UsageError> {
     if value == "manual" {

@@ -1,10 +1,14 @@
-//! Where compiled libraries are kept, one directory for each: named by a hash of all that goes into one.
+//! Where the compiled library and runtime are kept, one directory for each: named by a hash of all that goes into one.
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use super::{LibcError, VERSION, compile, overlay, source};
+use crate::BuildError;
+use crate::backend::NATIVE_FLAGS;
+use crate::frontend::NEUTRAL_FLAGS;
+use crate::runtime::Runtime;
 use crate::tools::CLANG;
 
 /// What cargo leaves in its target directory.
@@ -26,35 +30,36 @@ pub fn default_directory() -> Result<PathBuf, LibcError> {
     Ok(caches.ok_or(LibcError::NoCache)?.join("kettle"))
 }
 
-/// The directory of the library; when it is not there, `make` fills a new one. Others that want it at the same time wait.
-pub fn library(
+/// The directory of one thing that is kept in a cache; when it is not there, `make` fills a new one. Others that want it at the same time wait.
+pub fn entry(
     cache: &Path,
-    make: &dyn Fn(&Path) -> Result<(), LibcError>,
-) -> Result<PathBuf, LibcError> {
-    let name = format!("musl-{VERSION}-{:016x}", key()?);
-    let directory = cache.join(&name);
+    name: &str,
+    make: &dyn Fn(&Path) -> Result<(), BuildError>,
+) -> Result<PathBuf, BuildError> {
+    let directory = cache.join(name);
     if directory.is_dir() {
         return Ok(directory);
     }
-    fs::create_dir_all(cache).map_err(LibcError::file("create", cache))?;
+    std::fs::create_dir_all(cache).map_err(BuildError::file("create", cache))?;
     let lock = cache.join("lock");
-    let held = File::create(&lock).map_err(LibcError::file("create", &lock))?;
-    held.lock().map_err(LibcError::file("lock", &lock))?;
+    let held = File::create(&lock).map_err(BuildError::file("create", &lock))?;
+    held.lock().map_err(BuildError::file("lock", &lock))?;
     if directory.is_dir() {
         return Ok(directory);
     }
     // Only what is complete gets its name.
     let making = cache.join(format!("{name}.part"));
     if making.exists() {
-        fs::remove_dir_all(&making).map_err(LibcError::file("remove", &making))?;
+        fs::remove_dir_all(&making).map_err(BuildError::file("remove", &making))?;
     }
-    fs::create_dir_all(&making).map_err(LibcError::file("create", &making))?;
+    fs::create_dir_all(&making).map_err(BuildError::file("create", &making))?;
     make(&making)?;
-    fs::rename(&making, &directory).map_err(LibcError::file("write", &directory))?;
+    fs::rename(&making, &directory).map_err(BuildError::file("write", &directory))?;
     Ok(directory)
 }
 
-fn key() -> Result<u64, LibcError> {
+/// The name of the library that this compiler makes.
+pub fn library_name() -> Result<String, LibcError> {
     let mut hasher = DefaultHasher::new();
     source::CHECKSUM.hash(&mut hasher);
     compile::FLAGS.hash(&mut hasher);
@@ -62,5 +67,16 @@ fn key() -> Result<u64, LibcError> {
         file.hash(&mut hasher);
     }
     source::run("tell clang's version", CLANG, ["--version"])?.hash(&mut hasher);
-    Ok(hasher.finish())
+    Ok(format!("musl-{VERSION}-{:016x}", hasher.finish()))
+}
+
+/// The name of a runtime that is compiled on the library in a directory.
+pub fn runtime_name(library: &Path, runtime: &Runtime) -> String {
+    let mut hasher = DefaultHasher::new();
+    library.file_name().hash(&mut hasher);
+    for file in runtime.files() {
+        file.hash(&mut hasher);
+    }
+    (NEUTRAL_FLAGS, NATIVE_FLAGS).hash(&mut hasher);
+    format!("runtime-{:016x}", hasher.finish())
 }

@@ -6,8 +6,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use super::{EMBEDDED, LibcError, overlay};
-use crate::runtime::Runtime;
+use super::{LibcError, overlay};
 
 /// Installs all headers into a directory. Later ones replace earlier ones of the same name.
 pub fn install(source: &Path, to: &Path) -> Result<(), LibcError> {
@@ -30,19 +29,6 @@ pub fn install(source: &Path, to: &Path) -> Result<(), LibcError> {
     for (name, text) in overlay() {
         if let Some(name) = name.strip_prefix("arch/bits/") {
             write(&bits, name, text)?;
-        }
-    }
-    let own = EMBEDDED.iter().map(|(name, text)| (*name, *text));
-    for (name, text) in own {
-        if let Some(name) = name.strip_prefix("include/") {
-            write(to, name, text)?;
-        }
-    }
-    for file in Runtime::embedded().files() {
-        if let Some(name) = file.name.strip_prefix("include/")
-            && name.starts_with("kettle")
-        {
-            write(to, name, &file.text)?;
         }
     }
     Ok(())

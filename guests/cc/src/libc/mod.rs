@@ -1,9 +1,9 @@
 //! The C library: musl, compiled as one neutral bitcode, so that threads migrate inside it like inside the program.
 //!
-//! musl's source comes from Debian's source package ([`source`]); what is ISA-specific in it is replaced by an overlay (guests/libc/musl):
+//! musl's source comes from Debian's source package ([`source`]); what is ISA-specific in it is replaced by an overlay (guests/runtime/musl):
 //! an architecture of its own, whose system calls have Linux's generic numbers and x86_64's structures. What must be native (start, threads,
-//! system calls) is in guests/libc/native, and migration itself is the freestanding runtime's. The compiled library is kept in a
-//! cache ([`cache`]); a program takes from it what it uses, and its own definitions go before the library's.
+//! system calls, migration) is the rest of the runtime ([`crate::runtime`]), whose compiled form is kept with the library in a
+//! cache ([`cache`]). A program takes from the library what it uses, and its own definitions go before the library's.
 //!
 //! Left out: dynamic linking, constructors, other locales' character sets, floating-point environments (musl's generic, empty ones).
 
@@ -19,37 +19,17 @@ use std::path::{Path, PathBuf};
 pub use cache::default_directory;
 pub use error::LibcError;
 
-use crate::runtime::{Runtime, SourceFile};
+use crate::BuildError;
+use crate::runtime::{EMBEDDED, Runtime};
 
 /// The version of musl; the source package is Debian 12's.
 const VERSION: &str = "1.2.3";
 
-/// Kettle's parts of the library as of this build of the driver: `musl/...` the overlay, the rest linked into each program.
-const EMBEDDED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/libc_files.rs"));
-
-/// What the library takes from the freestanding runtime.
-const SHARED: &[&str] = &[
-    "node.c",
-    "native/arch.c",
-    "native/arch.h",
-    "native/callsites.c",
-    "native/callsites.h",
-    "native/frames.c",
-    "native/frames.h",
-    "native/link.h",
-    "native/memory.c",
-    "native/migrate.c",
-    "native/regset.h",
-    "native/aarch64/migrate.S",
-    "native/aarch64/syscall.S",
-    "native/x86_64/migrate.S",
-    "native/x86_64/syscall.S",
-];
-
-/// A compiled C library.
+/// A compiled C library, with the runtime that completes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Libc {
     directory: PathBuf,
+    runtime: Runtime,
 }
 
 impl Libc {
@@ -58,42 +38,32 @@ impl Libc {
 
     /// The library in a cache directory, fetched and compiled first where it is not there yet; that takes a minute or two and is told on
     /// standard error.
-    pub fn prepare(cache: &Path) -> Result<Self, LibcError> {
-        let directory = cache::library(cache, &|to| {
+    ///
+    /// # Errors
+    /// What of it could not be had, compiled or written.
+    pub fn prepare(cache: &Path) -> Result<Self, BuildError> {
+        let directory = cache::entry(cache, &cache::library_name()?, &|to| {
             let source = source::unpacked(cache)?;
             headers::install(&source, &to.join("include"))?;
-            compile::library(&source, to)
+            Ok(compile::library(&source, to)?)
         })?;
-        Ok(Self { directory })
+        let runtime = Runtime::embedded(directory.join("include"));
+        let name = cache::runtime_name(&directory, &runtime);
+        let compiled = cache::entry(cache, &name, &|to| runtime.compile_into(to))?;
+        Ok(Self {
+            directory,
+            runtime: runtime.compiled_in(compiled),
+        })
     }
 
-    /// Flags of the front end by which C code sees the library's headers.
-    pub fn flags(&self) -> Vec<String> {
-        vec![
-            "-fbuiltin".into(),
-            "-isystem".into(),
-            self.directory.join("include").display().to_string(),
-        ]
+    /// Where its headers are.
+    pub(crate) fn headers(&self) -> PathBuf {
+        self.directory.join("include")
     }
 
     /// What is linked into each program besides.
-    pub fn runtime(&self) -> Runtime {
-        let mut files: Vec<SourceFile> = Runtime::embedded()
-            .files()
-            .iter()
-            .filter(|f| f.name.starts_with("include/") || SHARED.contains(&f.name.as_str()))
-            .cloned()
-            .collect();
-        files.extend(
-            EMBEDDED
-                .iter()
-                .filter(|(name, _)| !name.starts_with("musl/") && !name.starts_with("include/"))
-                .map(|(name, text)| SourceFile {
-                    name: (*name).into(),
-                    text: (*text).into(),
-                }),
-        );
-        Runtime::from_files(files).with_flags(self.flags())
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.runtime
     }
 
     fn bitcode(&self) -> PathBuf {
@@ -101,7 +71,7 @@ impl Libc {
     }
 }
 
-/// The overlay's files: names below `guests/libc/musl`, and texts.
+/// The overlay's files: names below `guests/runtime/musl`, and texts.
 fn overlay() -> impl Iterator<Item = (&'static str, &'static str)> {
     EMBEDDED
         .iter()

@@ -1,33 +1,20 @@
 /*
  * System calls by neutral numbers: one enum for both ISAs, mapped by native/<isa>/syscall.S to that ISA's own numbers.
  *
- * Only what the runtime uses is listed. clone and the thread pointer have ISA-specific arguments and are not here:
- * see native/<isa>/thread.S and migrate.S. The order is that of the tables in both syscall.S files.
+ * Only what migration and start-up need by themselves is listed: usable before there is a thread pointer, and never a migration point. The C
+ * library's system calls go through native/<isa>/sys.c. The order is that of the tables in both syscall.S files.
  */
 #ifndef KETTLE_SYSCALL_H
 #define KETTLE_SYSCALL_H
 
-#define KETTLE_SYS_read 0
-#define KETTLE_SYS_write 1
-#define KETTLE_SYS_close 2
-#define KETTLE_SYS_openat 3
-#define KETTLE_SYS_mmap 4
-#define KETTLE_SYS_munmap 5
-#define KETTLE_SYS_mprotect 6
-#define KETTLE_SYS_exit 7
-#define KETTLE_SYS_exit_group 8
-#define KETTLE_SYS_futex 9
-#define KETTLE_SYS_sched_yield 10
-#define KETTLE_SYS_nanosleep 11
-#define KETTLE_SYS_clock_gettime 12
-#define KETTLE_SYS_getrandom 13
-#define KETTLE_SYS_getpid 14
-#define KETTLE_SYS_gettid 15
-#define KETTLE_SYS_popcorn_migrate 16
-#define KETTLE_SYS_popcorn_propose_migration 17
-#define KETTLE_SYS_popcorn_get_thread_status 18
-#define KETTLE_SYS_popcorn_get_node_info 19
-#define KETTLE_SYS_COUNT 20
+#define KETTLE_SYS_mmap 0
+#define KETTLE_SYS_mprotect 1
+#define KETTLE_SYS_exit_group 2
+#define KETTLE_SYS_popcorn_migrate 3
+#define KETTLE_SYS_popcorn_propose_migration 4
+#define KETTLE_SYS_popcorn_get_thread_status 5
+#define KETTLE_SYS_popcorn_get_node_info 6
+#define KETTLE_SYS_COUNT 7
 
 #ifndef __ASSEMBLER__
 /* The kernel's answer as it is: a result, or a negative errno. */

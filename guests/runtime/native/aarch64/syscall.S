@@ -26,12 +26,7 @@ __kettle_syscall:
 1:  mov x0, #SYS_ERRNO_ENOSYS
     ret
 numbers:
-    .short 63, 64, 57, 56               /* read write close openat */
-    .short 222, 215, 226                /* mmap munmap mprotect */
-    .short 93, 94                       /* exit exit_group */
-    .short 98, 124                      /* futex sched_yield */
-    .short 101, 113, 278                /* nanosleep clock_gettime getrandom */
-    .short 172, 178                     /* getpid gettid */
+    .short 222, 226, 94                 /* mmap mprotect exit_group */
     .short 900, 901, 902, 903           /* popcorn: migrate propose_migration get_thread_status get_node_info */
     .if (. - numbers) - 2 * KETTLE_SYS_COUNT
     .error "the table and the enum differ"

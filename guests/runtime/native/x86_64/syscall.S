@@ -26,12 +26,7 @@ __kettle_syscall:
     ret
     .balign 2
 numbers:
-    .short 0, 1, 3, 257                 /* read write close openat */
-    .short 9, 11, 10                    /* mmap munmap mprotect */
-    .short 60, 231                      /* exit exit_group */
-    .short 202, 24                      /* futex sched_yield */
-    .short 35, 228, 318                 /* nanosleep clock_gettime getrandom */
-    .short 39, 186                      /* getpid gettid */
+    .short 9, 10, 231                   /* mmap mprotect exit_group */
     .short 900, 901, 902, 903           /* popcorn: migrate propose_migration get_thread_status get_node_info */
     .if (. - numbers) - 2 * KETTLE_SYS_COUNT
     .error "the table and the enum differ"

@@ -1,19 +1,13 @@
 /*
  * x86_64: how a process and its threads begin and end.
- *
- * The main thread calls the neutral part, so its chain ends at `__start_ret`; other threads enter it with a return address of 0.
  */
-#include "../../include/kettle/thread.h"
-
-#define SYS_futex 202
-#define SYS_exit 60
-#define SYS_exit_group 231
+#define SYS_munmap 11
 #define SYS_clone 56
+#define SYS_exit 60
 #define SYS_arch_prctl 158
+#define SYS_futex 202
 #define ARCH_SET_FS 0x1002
-#define FUTEX_WAKE_PRIVATE 129
-/* VM FS FILES SIGHAND THREAD SYSVSEM SETTLS */
-#define THREAD_FLAGS 0x000d0f00
+#define FUTEX_WAKE 1
 
 /* argc, argv and what follows lie at the stack pointer. */
     .section .text._start, "ax", @progbits
@@ -26,24 +20,53 @@ _start:
     call __kettle_start
     .size _start, . - _start
 
-/* void __kettle_enter_main(const struct start *): onto the thread's own stack. */
-    .section .text.__kettle_enter_main, "ax", @progbits
-    .globl __kettle_enter_main
-    .type __kettle_enter_main, @function
-__kettle_enter_main:
-    movq 0(%rdi), %rsp
-    movq 16(%rdi), %rsi
-    movq 24(%rdi), %rdx
-    movq 8(%rdi), %rdi
+/* void __kettle_enter(stack, argc, argv, envp) */
+    .section .text.__kettle_enter, "ax", @progbits
+    .globl __kettle_enter
+    .type __kettle_enter, @function
+__kettle_enter:
+    movq %rdi, %rsp
+    movq %rsi, %rdi
+    movq %rdx, %rsi
+    movq %rcx, %rdx
+    leaq __kettle_main(%rip), %rax
+    jmp __kettle_begin
+    .size __kettle_enter, . - __kettle_enter
+
+/* Every thread's outermost call, of the function in rax. */
+    .section .text.__kettle_begin, "ax", @progbits
+    .globl __kettle_begin
+    .type __kettle_begin, @function
+__kettle_begin:
     xorl %ebp, %ebp
-    call __kettle_main
+    call *%rax
     .globl __start_ret
 __start_ret:
     movl %eax, %edi
-    movl $SYS_exit_group, %eax
+    movl $SYS_exit, %eax
     syscall
     hlt
-    .size __kettle_enter_main, . - __kettle_enter_main
+    .size __kettle_begin, . - __kettle_begin
+
+/* long __kettle_spawn(flags, stack, parent_tid, tp, start, argument): clone(flags, stack, parent_tid, child_tid, tls). */
+    .section .text.__kettle_spawn, "ax", @progbits
+    .globl __kettle_spawn
+    .type __kettle_spawn, @function
+__kettle_spawn:
+    movq %r8, -16(%rsi)
+    movq %r9, -8(%rsi)
+    subq $16, %rsi
+    movq %rcx, %r8
+    xorl %r10d, %r10d
+    movl $SYS_clone, %eax
+    syscall
+    testq %rax, %rax
+    jz 1f
+    ret
+1:  popq %rax
+    popq %rdi
+    jmp __kettle_begin
+    .size __kettle_spawn, . - __kettle_spawn
 
 /* void __kettle_set_thread_pointer(uint64_t tp) */
     .section .text.__kettle_set_thread_pointer, "ax", @progbits
@@ -57,42 +80,38 @@ __kettle_set_thread_pointer:
     ret
     .size __kettle_set_thread_pointer, . - __kettle_set_thread_pointer
 
-/* long __kettle_clone(struct kettle_thread *): flags, stack, parent tid, child tid, thread pointer. */
-    .section .text.__kettle_clone, "ax", @progbits
-    .globl __kettle_clone
-    .type __kettle_clone, @function
-__kettle_clone:
-    movq %rdi, %r9
-    movq THREAD_NATIVE_TOP+8(%rdi), %rsi
-    movq THREAD_TP+8(%rdi), %r8
-    movl $THREAD_FLAGS, %edi
-    xorl %edx, %edx
-    xorl %r10d, %r10d
-    movl $SYS_clone, %eax
+/* void __kettle_unmap_and_end(int *word, void *start, uint64_t size) */
+    .section .text.__kettle_unmap_and_end, "ax", @progbits
+    .globl __kettle_unmap_and_end
+    .type __kettle_unmap_and_end, @function
+__kettle_unmap_and_end:
+    movq %rdi, %r8
+    movq %rsi, %rdi
+    movq %rdx, %rsi
+    movl $SYS_munmap, %eax
     syscall
-    testq %rax, %rax
-    jz 1f
-    ret
-1:  xorl %ebp, %ebp
-    movq %r9, %rdi
-    pushq $0
-    jmp __kettle_thread_main
-    .size __kettle_clone, . - __kettle_clone
+    movq %r8, %rdi
+    xorl %esi, %esi
+    jmp __kettle_end
+    .size __kettle_unmap_and_end, . - __kettle_unmap_and_end
 
-/* void __kettle_thread_exit(uint32_t *alive): no stack and no TLS after the store. */
-    .section .text.__kettle_thread_exit, "ax", @progbits
-    .globl __kettle_thread_exit
-    .type __kettle_thread_exit, @function
-__kettle_thread_exit:
+/* void __kettle_end(int *word, long status) */
+    .section .text.__kettle_end, "ax", @progbits
+    .globl __kettle_end
+    .type __kettle_end, @function
+__kettle_end:
+    movq %rsi, %r9
+    testq %rdi, %rdi
+    jz 1f
     movl $0, (%rdi)
-    movl $FUTEX_WAKE_PRIVATE, %esi
+    movl $FUTEX_WAKE, %esi
     movl $1, %edx
     movl $SYS_futex, %eax
     syscall
-    xorl %edi, %edi
+1:  movq %r9, %rdi
     movl $SYS_exit, %eax
     syscall
     hlt
-    .size __kettle_thread_exit, . - __kettle_thread_exit
+    .size __kettle_end, . - __kettle_end
 
     .section .note.GNU-stack, "", @progbits

@@ -1,8 +1,8 @@
 /*
  * How threads begin and end, in each ISA's assembly: native/<isa>/thread.S.
  */
-#ifndef KETTLE_LIBC_THREAD_H
-#define KETTLE_LIBC_THREAD_H
+#ifndef KETTLE_NATIVE_THREAD_H
+#define KETTLE_NATIVE_THREAD_H
 
 #include <stdint.h>
 

@@ -1,8 +1,8 @@
 /*
  * The stacks and the thread-local variables of a thread: where they lie in its memory.
  */
-#ifndef KETTLE_LIBC_AREA_H
-#define KETTLE_LIBC_AREA_H
+#ifndef KETTLE_NATIVE_AREA_H
+#define KETTLE_NATIVE_AREA_H
 
 #include <kettle/thread.h>
 #include <stddef.h>

@@ -3,8 +3,8 @@
  *
  * Numbers are those of Linux's generic table. Structures and flags are those of x86_64.
  */
-#ifndef KETTLE_LIBC_SYS_H
-#define KETTLE_LIBC_SYS_H
+#ifndef KETTLE_NATIVE_SYS_H
+#define KETTLE_NATIVE_SYS_H
 
 #include "thread.h"
 

@@ -6,8 +6,8 @@
  * Callee-saved registers matter only where native frames lie further out, and over those a thread does not migrate: they are kept for the ISA
  * that setjmp has run on.
  */
-#ifndef KETTLE_LIBC_SETJMP_H
-#define KETTLE_LIBC_SETJMP_H
+#ifndef KETTLE_NATIVE_SETJMP_H
+#define KETTLE_NATIVE_SETJMP_H
 
 #define JUMP_PC 0
 #define JUMP_SP 16
