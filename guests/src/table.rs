@@ -79,6 +79,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         "setjmp and longjmp with migrations between them",
     ),
     plain(
+        "libc_locale",
+        "dates, wide characters, character sets and patterns of the C library",
+    ),
+    plain(
         "libc_streams",
         "FILE streams that stay open across migrations",
     ),
