@@ -7,6 +7,7 @@
 mod addr;
 mod arch;
 pub mod callsites;
+pub mod dataframes;
 pub mod disasm;
 pub mod elf;
 pub mod errno;
@@ -14,6 +15,7 @@ pub mod layout;
 pub mod registers;
 pub mod syscall;
 pub mod unwind;
+pub mod variables;
 pub mod wire;
 
 pub use addr::{PAGE_SHIFT, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};

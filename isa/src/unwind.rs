@@ -105,6 +105,12 @@ struct Function {
     offset: usize,
 }
 
+/// A general register of a thread by its DWARF number.
+pub(crate) fn general_register(regs: &RegisterFile, number: u16) -> Option<u64> {
+    let number = gimli::Register(number);
+    Registers::of(regs).get(number)
+}
+
 /// A step from a frame to its caller.
 struct Step {
     cfa: VirtAddr,

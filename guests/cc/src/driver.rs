@@ -285,7 +285,10 @@ impl Build {
     ) -> Result<Transformed, BuildError> {
         let program = self.transform(shop, ground, natives, debug_info)?;
         let parts = backend::split(shop, "transformed.bc", &program.migrating)?;
-        let objects = lower(shop, ground, &parts, program.sites.len())?;
+        shop.write(reserved::DATA_FRAMES, program.data_frames.encode())?;
+        let reserved = reserved::assembly(program.sites.len(), debug_info);
+        shop.write("kettle.S", reserved)?;
+        let objects = lower(shop, ground, &parts)?;
         let layout = Layout::of(&objects, CallSites::byte_len(program.sites.len()) as u64)?;
         shop.write("link.ld", script::write(&layout))?;
         for isa in Isa::ALL {
@@ -396,9 +399,7 @@ fn lower(
     shop: &Workshop,
     ground: &Ground,
     parts: &[&'static str],
-    sites: usize,
 ) -> Result<Vec<ObjectPair>, BuildError> {
-    shop.write("kettle.S", reserved::assembly(sites))?;
     in_parallel(|isa| {
         for part in parts {
             backend::compile_part(shop, isa, part, &format!("{}/{part}.o", isa.name()))?;

@@ -34,6 +34,9 @@ pub const NEUTRAL_FLAGS: &[&str] = &[
     "-D__KETTLE__=1",
     "-Xclang",
     "-disable-O0-optnone",
+    // The transformation follows where variables are, and knows the older kind of records.
+    "-Xclang",
+    "-fexperimental-assignment-tracking=disabled",
 ];
 
 /// What a user's file is compiled with besides: it has a whole C library.

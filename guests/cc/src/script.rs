@@ -27,6 +27,7 @@ const NOT_LOADED: &[&str] = &[
     ".symtab",
     ".strtab",
     ".shstrtab",
+    isa::dataframes::SECTION,
     ".debug_abbrev",
     ".debug_addr",
     ".debug_aranges",

@@ -29,8 +29,9 @@ pub fn record(
     set: &MaybeMigrating,
     stack: DataStack,
     sites: &mut Vec<Value>,
+    keep_variables: bool,
 ) -> Vec<Value> {
-    lower_markers(ir, function, stack);
+    lower_markers(ir, function, stack, keep_variables);
     let mut recorded = Vec::new();
     for call in function.instructions() {
         if call.is_call() && set.may_migrate(call) {
@@ -57,12 +58,15 @@ fn record_call(ir: &Ir<'_>, call: Value, id: u32) -> Value {
 }
 
 /// The native stack holds no locals any more, so their lifetimes go; saving the stack pointer becomes saving the data stack's.
-/// Locations of variables in registers go too: across a call they would be wrong.
-fn lower_markers(ir: &Ir<'_>, function: Value, stack: DataStack) {
+/// Records of variables go too, unless they are wanted.
+fn lower_markers(ir: &Ir<'_>, function: Value, stack: DataStack, keep_variables: bool) {
     for call in function.instructions().into_iter().filter(|i| i.is_call()) {
         let Some(name) = call.intrinsic() else {
             continue;
         };
+        if keep_variables && ["llvm.dbg.declare", "llvm.dbg.value"].contains(&name.as_str()) {
+            continue;
+        }
         if ["llvm.lifetime.", "llvm.invariant.", "llvm.dbg."]
             .iter()
             .any(|p| name.starts_with(p))

@@ -9,13 +9,14 @@
 //! 2. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 3. [`migrating`]: which functions may migrate;
 //! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`dominance`] (where to
-//!    store) and [`rewrite`] (stores, reloads, addresses of locals);
+//!    store) and [`rewrite`] (stores, reloads, addresses of locals); [`variables`] and [`described`] keep what debuggers need;
 //! 5. [`symbols`]: names and sections that let the linker place every symbol at one address for both ISAs;
 //! 6. `mem2reg`, and nothing else: other passes could carry values across calls again.
 
 mod abi;
 mod calls;
 mod computed_goto;
+mod described;
 mod dominance;
 mod frame;
 mod ir;
@@ -26,11 +27,13 @@ mod refuse;
 mod rewrite;
 mod symbols;
 mod varargs;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use inkwell::context::Context;
+use isa::dataframes::DataFrames;
 
 pub use refuse::Refusal;
 pub use symbols::External;
@@ -53,6 +56,8 @@ pub struct Options {
 /// What came out besides the module.
 #[derive(Clone, Debug, Default)]
 pub struct Transformed {
+    /// Where the variables of the source are.
+    pub data_frames: DataFrames,
     /// For each call site, by site id: the function it is in.
     pub sites: Vec<String>,
     /// The functions that may migrate, in module order.
@@ -116,9 +121,11 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let migrating = set.defined(&ir);
     refused(refuse::check_migrating(&migrating))?;
     let mut sites: Vec<Value> = Vec::new();
+    let mut described = Vec::new();
     for function in &migrating {
-        let calls = calls::record(&ir, *function, &set, stack, &mut sites);
-        rewrite::rewrite(&ir, *function, &calls, stack);
+        let keep = options.keep_debug_info;
+        let calls = calls::record(&ir, *function, &set, stack, &mut sites, keep);
+        described.push(rewrite::rewrite(&ir, *function, &calls, stack));
     }
     symbols::settle(&ir, &options.native_symbols);
     let well_formed = || {
@@ -136,6 +143,7 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     }
     let (declared, defined) = symbols::names(&ir);
     Ok(Transformed {
+        data_frames: described::table(&described),
         sites: sites.into_iter().map(Value::name).collect(),
         migrating: migrating.into_iter().map(Value::name).collect(),
         declared,

@@ -8,10 +8,12 @@
 use inkwell::llvm_sys::LLVMOpcode;
 
 use super::DataStack;
+use super::described::Described;
 use super::dominance::Dominance;
 use super::frame::{FRAME_ALIGN, Frame, Locals};
 use super::ir::{Block, FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
+use super::variables::Variables;
 
 /// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
 const DROPPED_ATTRIBUTES: [&str; 7] = [
@@ -32,13 +34,22 @@ const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
     ("no-realign-stack", ""),
 ];
 
-/// Rewrites `function`, whose recorded calls are `calls`.
-pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) {
+/// Rewrites `function`, whose recorded calls are `calls`. Says what its data frame is and where its variables are.
+pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) -> Described {
     let locals = Locals::of(ir, function);
     let liveness = Liveness::of(function, calls, &locals.offsets);
     let frame = Frame::lay_out(ir, &locals, &liveness, !calls.iter().any(returns_twice));
+    let variables = Variables::of(ir, function, calls, &locals);
+    let described = Described::of(ir, function, &variables, &locals, &liveness, &frame);
+    let source = Source {
+        located: variables.begin(ir, function, calls),
+        variables,
+    };
     if frame.size > 0 {
-        Rewriter::new(ir, function, calls, stack, locals, liveness, frame).run();
+        let layout = (locals, liveness, frame);
+        Rewriter::new(ir, function, calls, stack, layout, source).run();
+    } else {
+        source.variables.end(ir, &locals, source.located);
     }
     for name in DROPPED_ATTRIBUTES {
         function.remove_attribute(FUNCTION_INDEX, name);
@@ -49,6 +60,13 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
     for (name, value) in BACK_END_ATTRIBUTES {
         ir.add_text_attribute(function, name, value);
     }
+    described
+}
+
+/// The variables of the source, and whether they get locations in registers.
+struct Source {
+    variables: Variables,
+    located: bool,
 }
 
 /// A call like setjmp's, behind which the function may find itself again long after: what is live there must not have lost its slot.
@@ -65,6 +83,7 @@ struct Rewriter<'a, 'ctx> {
     locals: Locals,
     liveness: Liveness,
     frame: Frame,
+    source: Source,
     /// The variable that holds the frame's base.
     base: Value,
     /// The variable of each spilled value, by index.
@@ -86,9 +105,8 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         function: Value,
         calls: &'a [Value],
         stack: DataStack,
-        locals: Locals,
-        liveness: Liveness,
-        frame: Frame,
+        (locals, liveness, frame): (Locals, Liveness, Frame),
+        source: Source,
     ) -> Self {
         ir.at_entry(function);
         let base = ir.alloca(ir.pointer(), "base");
@@ -103,6 +121,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             locals,
             liveness,
             frame,
+            source,
             base,
             variables,
             late,
@@ -122,8 +141,8 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         for k in &self.liveness.spilled {
             self.spill(*k);
         }
-        for (call, across) in self.calls.iter().zip(&self.liveness.across) {
-            self.reload(*call, across);
+        for (number, across) in self.liveness.across.iter().enumerate() {
+            self.reload(number, across);
         }
         for k in &self.liveness.spilled {
             self.store_late(*k);
@@ -138,6 +157,9 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         for alloca in &self.locals.dynamic {
             self.allocate(*alloca);
         }
+        self.source
+            .variables
+            .end(self.ir, &self.locals, self.source.located);
         for alloca in &self.locals.fixed {
             alloca.erase();
         }
@@ -175,6 +197,9 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
                 ir.offset(base, saved as i64),
             );
             ir.store(base, stack.dfp);
+        }
+        if self.source.located {
+            self.source.variables.locals_at(ir, base, &self.locals);
         }
         for k in self
             .liveness
@@ -267,10 +292,14 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         self.define(k, base);
     }
 
-    fn reload(&self, call: Value, across: &[usize]) {
-        self.ir.before(behind_call(call));
+    fn reload(&self, number: usize, across: &[usize]) {
+        self.ir.before(behind_call(self.calls[number]));
         let base = self.base_from_memory();
         self.ir.store(base, self.base);
+        let source = Some(&self.source).filter(|s| s.located);
+        if let Some(source) = source {
+            source.variables.locals_at(self.ir, base, &self.locals);
+        }
         for k in across {
             let value = self
                 .ir
@@ -278,6 +307,10 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             value.set_alignment(self.slot_align(*k));
             if let Some(variable) = self.variables.get(*k) {
                 self.ir.store(value, *variable);
+            }
+            if let Some(source) = source {
+                let old = self.liveness.values[*k];
+                source.variables.reloaded(self.ir, number, old, value);
             }
         }
     }

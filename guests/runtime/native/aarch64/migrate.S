@@ -13,13 +13,21 @@
     .globl migrate
     .type migrate, %function
 migrate:
+    .cfi_startproc
     mov x1, x30
     mov x2, sp
     mov x3, x29
     stp x30, x29, [sp, #-16]!
+    .cfi_def_cfa_offset 16
+    .cfi_offset x30, -16
+    .cfi_offset x29, -8
     bl __kettle_migrate
     ldp x30, x29, [sp], #16
+    .cfi_def_cfa_offset 0
+    .cfi_restore x30
+    .cfi_restore x29
     ret
+    .cfi_endproc
     .size migrate, . - migrate
 
 /* long __kettle_migrate_call(long nid, regs, destination_tp, source_tp): nothing here touches TLS. */
@@ -27,12 +35,14 @@ migrate:
     .globl __kettle_migrate_call
     .type __kettle_migrate_call, %function
 __kettle_migrate_call:
+    .cfi_startproc
     msr tpidr_el0, x2
     mov x8, #SYS_popcorn_migrate
     svc #0
     /* Still here: the kernel has refused. */
     msr tpidr_el0, x3
     ret
+    .cfi_endproc
     .size __kettle_migrate_call, . - __kettle_migrate_call
 
 /*
@@ -44,6 +54,9 @@ __kettle_migrate_call:
     .globl __kettle_arrive
     .type __kettle_arrive, %function
 __kettle_arrive:
+    .cfi_startproc
+    .cfi_def_cfa_offset 16
+    .cfi_offset x30, -16
     ldr x30, [sp]
     str x30, [sp]
     adrp x9, __kettle_arrival_hook
@@ -57,8 +70,11 @@ __kettle_arrive:
     cbz x9, 1f
     blr x9
 1:  ldr x30, [sp], #16
+    .cfi_def_cfa_offset 0
+    .cfi_restore x30
     mov w0, #0
     ret
+    .cfi_endproc
     .size __kettle_arrive, . - __kettle_arrive
 
     .section .note.GNU-stack, "", %progbits

@@ -10,6 +10,7 @@
     .globl setjmp
     .type setjmp, %function
 setjmp:
+    .cfi_startproc
     add x9, x0, #JUMP_SAVED
     stp x19, x20, [x9]
     stp x21, x22, [x9, #16]
@@ -24,13 +25,16 @@ setjmp:
     mov x2, sp
     mov x3, x29
     b __kettle_setjmp
+    .cfi_endproc
     .size setjmp, . - setjmp
 
     .section .text._setjmp, "ax", %progbits
     .globl _setjmp
     .type _setjmp, %function
 _setjmp:
+    .cfi_startproc
     b setjmp
+    .cfi_endproc
     .size _setjmp, . - _setjmp
 
 /* int sigsetjmp(sigjmp_buf, int save): the mask first, then the same. */
@@ -38,10 +42,16 @@ _setjmp:
     .globl sigsetjmp
     .type sigsetjmp, %function
 sigsetjmp:
+    .cfi_startproc
     stp x30, x0, [sp, #-16]!
+    .cfi_def_cfa_offset 16
+    .cfi_offset x30, -16
     bl __kettle_save_mask
     ldp x30, x0, [sp], #16
+    .cfi_def_cfa_offset 0
+    .cfi_restore x30
     b setjmp
+    .cfi_endproc
     .size sigsetjmp, . - sigsetjmp
 
 /* void longjmp(jmp_buf, int) */

@@ -12,10 +12,12 @@
     .globl migrate
     .type migrate, @function
 migrate:
+    .cfi_startproc
     movq (%rsp), %rsi
     leaq 8(%rsp), %rdx
     movq %rbp, %rcx
     jmp __kettle_migrate
+    .cfi_endproc
     .size migrate, . - migrate
 
 /*
@@ -25,6 +27,7 @@ migrate:
     .globl __kettle_migrate_call
     .type __kettle_migrate_call, @function
 __kettle_migrate_call:
+    .cfi_startproc
     movq %rdi, %r8
     movq %rsi, %r9
     movq %rcx, %r10
@@ -48,6 +51,7 @@ __kettle_migrate_call:
     syscall
 2:  movq %r8, %rax
     ret
+    .cfi_endproc
     .size __kettle_migrate_call, . - __kettle_migrate_call
 
 /*
@@ -59,6 +63,7 @@ __kettle_migrate_call:
     .globl __kettle_arrive
     .type __kettle_arrive, @function
 __kettle_arrive:
+    .cfi_startproc
     movq (%rsp), %rax
     movq %rax, (%rsp)
     movq __kettle_arrival_hook, %rax
@@ -66,10 +71,13 @@ __kettle_arrive:
     testq %rax, %rax
     jz 1f
     subq $8, %rsp
+    .cfi_adjust_cfa_offset 8
     call *%rax
     addq $8, %rsp
+    .cfi_adjust_cfa_offset -8
 1:  xorl %eax, %eax
     ret
+    .cfi_endproc
     .size __kettle_arrive, . - __kettle_arrive
 
     .section .note.GNU-stack, "", @progbits

@@ -10,6 +10,7 @@
     .globl setjmp
     .type setjmp, @function
 setjmp:
+    .cfi_startproc
     movq %rbx, JUMP_SAVED(%rdi)
     movq %r12, JUMP_SAVED+8(%rdi)
     movq %r13, JUMP_SAVED+16(%rdi)
@@ -19,13 +20,16 @@ setjmp:
     leaq 8(%rsp), %rdx
     movq %rbp, %rcx
     jmp __kettle_setjmp
+    .cfi_endproc
     .size setjmp, . - setjmp
 
     .section .text._setjmp, "ax", @progbits
     .globl _setjmp
     .type _setjmp, @function
 _setjmp:
+    .cfi_startproc
     jmp setjmp
+    .cfi_endproc
     .size _setjmp, . - _setjmp
 
 /* int sigsetjmp(sigjmp_buf, int save): the mask first, then the same. */
@@ -33,10 +37,14 @@ _setjmp:
     .globl sigsetjmp
     .type sigsetjmp, @function
 sigsetjmp:
+    .cfi_startproc
     pushq %rdi
+    .cfi_adjust_cfa_offset 8
     call __kettle_save_mask
     popq %rdi
+    .cfi_adjust_cfa_offset -8
     jmp setjmp
+    .cfi_endproc
     .size sigsetjmp, . - sigsetjmp
 
 /* void longjmp(jmp_buf, int) */

@@ -11,6 +11,7 @@
     .globl __kettle_syscall
     .type __kettle_syscall, @function
 __kettle_syscall:
+    .cfi_startproc
     cmpq $KETTLE_SYS_COUNT, %rdi
     jae 1f
     movzwl numbers(,%rdi,2), %eax
@@ -31,6 +32,7 @@ numbers:
     .if (. - numbers) - 2 * KETTLE_SYS_COUNT
     .error "the table and the enum differ"
     .endif
+    .cfi_endproc
     .size __kettle_syscall, . - __kettle_syscall
 
     .section .note.GNU-stack, "", @progbits

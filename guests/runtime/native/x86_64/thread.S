@@ -73,11 +73,13 @@ __kettle_spawn:
     .globl __kettle_set_thread_pointer
     .type __kettle_set_thread_pointer, @function
 __kettle_set_thread_pointer:
+    .cfi_startproc
     movq %rdi, %rsi
     movl $ARCH_SET_FS, %edi
     movl $SYS_arch_prctl, %eax
     syscall
     ret
+    .cfi_endproc
     .size __kettle_set_thread_pointer, . - __kettle_set_thread_pointer
 
 /* void __kettle_unmap_and_end(int *word, void *start, uint64_t size) */

@@ -23,9 +23,11 @@ macro_rules! llvm {
 
 mod attribute;
 mod builder;
+mod debug;
 mod module;
 mod value;
 
 pub use attribute::{FUNCTION_INDEX, RETURN_INDEX, kind};
+pub use debug::{DebugRecord, Instance};
 pub use module::Ir;
 pub use value::{Block, Lookup, Type, Value};
