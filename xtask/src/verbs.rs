@@ -121,13 +121,13 @@ pub fn setup() -> Result<(), Failed> {
 /// What is missing or that the benchmarks failed.
 pub fn bench(args: &[String]) -> Result<(), Failed> {
     ensure(needs::BUILD.iter())?;
-    let mut command: Vec<String> = ["cargo", "bench", "-p", "benches"]
+    let mut command: Vec<String> = ["cargo", "bench", "-p", "benches", "-p", "kettle-cc"]
         .map(str::to_owned)
         .to_vec();
     command.extend_from_slice(args);
     in_order(&[Step::new(
         "Run the benchmarks",
-        "10 min the first time: the release profile builds Unicorn anew",
+        "20 min the first time: the release profile builds Unicorn anew",
         &command,
     )])
 }

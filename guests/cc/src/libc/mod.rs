@@ -71,6 +71,14 @@ impl Libc {
     }
 }
 
+/// The directory of musl's source in a cache directory, fetched first where it is not there yet.
+///
+/// # Errors
+/// Why it cannot be fetched or unpacked.
+pub fn source(cache: &Path) -> Result<PathBuf, LibcError> {
+    source::unpacked(cache)
+}
+
 /// The overlay's files: names below `guests/runtime/musl`, and texts.
 fn overlay() -> impl Iterator<Item = (&'static str, &'static str)> {
     EMBEDDED

@@ -1,0 +1,32 @@
+/*
+ * Runs a program's main() many times, each with the plan "none" (PROG NONE TIMES), and tells on standard error how much processor time
+ * that took, in nanoseconds: start-up does not count.
+ */
+#undef main
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* The program's main(), renamed by the compiler's command line. */
+int program_main(int argc, char **argv);
+
+static long nanoseconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+int main(int argc, char **argv)
+{
+    long times = argc > 2 ? atol(argv[2]) : 1;
+    int status = 0;
+    long start = nanoseconds();
+    for (long i = 0; i < times; i++) {
+        char *arguments[] = {argv[0], "none", 0};
+        status |= program_main(2, arguments);
+    }
+    fflush(stdout);
+    fprintf(stderr, "%ld\n", nanoseconds() - start);
+    return status;
+}
