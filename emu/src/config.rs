@@ -103,7 +103,7 @@ pub struct ClusterConfig {
     pub seed: u64,
     /// Which Popcorn.
     pub profile: Profile,
-    /// The directory that guests see as `/`, read-only.
+    /// The directory that guests see as `/`; what they write stays in memory.
     pub root: Option<PathBuf>,
     /// Check the page server's invariants all the time.
     pub check_invariants: bool,

@@ -7,6 +7,7 @@
 pub mod cli;
 pub mod cluster;
 pub mod config;
+pub mod keep;
 #[expect(
     unsafe_code,
     reason = "the physical memory arena is a mapping of the host that the vCPUs write to"

@@ -14,7 +14,7 @@ use isa::elf::{ElfError, ElfImage, PairError, check_pair};
 use thiserror::Error;
 
 /// Directory of programs as guests see it.
-const GUEST_DIRECTORY: &str = "/popcorn";
+pub(crate) const GUEST_DIRECTORY: &str = "/popcorn";
 
 /// Why a program cannot be run.
 #[derive(Debug, Error)]

@@ -1,7 +1,7 @@
 //! The root file system of a node: the program, and a directory of the host, read-only.
 //!
 //! Files of the directory are opened through cap-std, which lets no path leave it. Everything that would differ from host to host is
-//! made up: inode numbers come from the path, times are 0, owners are root. Left out: writing, device files, listing directories.
+//! made up: times are 0, owners are root, permissions are the same for all. Left out: device files, and names that are no text.
 
 use std::io::Read;
 use std::path::Path;
@@ -12,9 +12,9 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 use isa::layout::{FileType, Stat, Timespec};
 use isa::{Errno, Isa};
-use kernel_model::fs::{File, RootFs};
+use kernel_model::fs::{File, RootEntry, RootEntryKind, RootFs};
 
-use crate::program::Program;
+use crate::program::{GUEST_DIRECTORY, Program};
 
 /// A read-only root.
 pub struct HostRoot {
@@ -42,8 +42,68 @@ impl HostRoot {
         };
         let image = self.program.image(wanted).ok_or(Errno::ENOENT);
         Some(
-            image.map(|image| Rc::new(Bytes::new(path, Arc::clone(image.bytes()))) as Rc<dyn File>),
+            image
+                .map(|image| Rc::new(Bytes::new(Arc::clone(image.bytes()), 0o755)) as Rc<dyn File>),
         )
+    }
+
+    /// What is in a directory because of the program.
+    fn of_program(&self, path: &str) -> Vec<RootEntry> {
+        let entry = |name: String, kind| RootEntry { name, kind };
+        match path {
+            "/" => vec![entry(
+                GUEST_DIRECTORY.trim_start_matches('/').to_owned(),
+                RootEntryKind::Directory,
+            )],
+            GUEST_DIRECTORY => {
+                let name = self.program.guest_path().rsplit('/').next().unwrap_or("");
+                let suffixed = self
+                    .program
+                    .images()
+                    .map(|(isa, _)| format!("{name}_{}", isa.binary_suffix()));
+                suffixed
+                    .chain([name.to_owned()])
+                    .map(|name| entry(name, RootEntryKind::File))
+                    .collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// What is in a directory of the host's.
+    fn of_host(&self, path: &str) -> Result<Vec<RootEntry>, Errno> {
+        let directory = self.directory.as_ref().ok_or(Errno::ENOENT)?;
+        let relative = match path.trim_start_matches('/') {
+            "" => Path::new("."),
+            relative => Path::new(relative),
+        };
+        let mut entries = Vec::new();
+        for entry in directory.read_dir(relative).map_err(|e| errno_of(&e))? {
+            let entry = entry.map_err(|e| errno_of(&e))?;
+            let Ok(name) = entry.file_name().into_string() else {
+                continue;
+            };
+            let sort = entry.file_type().map_err(|e| errno_of(&e))?;
+            let kind = if sort.is_dir() {
+                RootEntryKind::Directory
+            } else if sort.is_symlink() {
+                let target = directory.read_link_contents(relative.join(&name));
+                match target
+                    .map_err(|e| errno_of(&e))?
+                    .into_os_string()
+                    .into_string()
+                {
+                    Ok(target) => RootEntryKind::Symlink(target),
+                    Err(_) => continue,
+                }
+            } else if sort.is_file() {
+                RootEntryKind::File
+            } else {
+                continue;
+            };
+            entries.push(RootEntry { name, kind });
+        }
+        Ok(entries)
     }
 }
 
@@ -65,7 +125,20 @@ impl RootFs for HostRoot {
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)
             .map_err(|error| errno_of(&error))?;
-        Ok(Rc::new(Bytes::new(path, bytes.into())))
+        Ok(Rc::new(Bytes::new(bytes.into(), 0o644)))
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<RootEntry>, Errno> {
+        let mut entries = self.of_program(path);
+        match self.of_host(path) {
+            Ok(of_host) => {
+                let ours: Vec<_> = entries.iter().map(|e| e.name.clone()).collect();
+                entries.extend(of_host.into_iter().filter(|e| !ours.contains(&e.name)));
+            }
+            Err(_) if !entries.is_empty() => {}
+            Err(errno) => return Err(errno),
+        }
+        Ok(entries)
     }
 }
 
@@ -79,15 +152,12 @@ fn errno_of(error: &std::io::Error) -> Errno {
 /// A file whose bytes are in memory: they cannot change during a run.
 struct Bytes {
     bytes: Arc<[u8]>,
-    inode: u64,
+    permissions: u32,
 }
 
 impl Bytes {
-    fn new(path: &str, bytes: Arc<[u8]>) -> Self {
-        Self {
-            bytes,
-            inode: xxhash_rust::xxh3::xxh3_64(path.as_bytes()) >> 16,
-        }
+    fn new(bytes: Arc<[u8]>, permissions: u32) -> Self {
+        Self { bytes, permissions }
     }
 }
 
@@ -110,18 +180,15 @@ impl File for Bytes {
         let size = self.bytes.len() as i64;
         Stat {
             dev: 1,
-            ino: self.inode,
-            mode: FileType::Regular.mode_bits() | 0o555,
+            mode: FileType::Regular.mode_bits() | self.permissions,
             nlink: 1,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
             size,
             blksize: 4096,
             blocks: size.div_euclid(512) + i64::from(size % 512 != 0),
             atime: epoch,
             mtime: epoch,
             ctime: epoch,
+            ..Stat::default()
         }
     }
 }

@@ -66,6 +66,11 @@ const PROGRAMS: &[ProgramInfo] = &[
         "libc_callbacks",
         "sorts, searches, trees and regular expressions of the C library, whose callbacks migrate",
     ),
+    threaded(
+        "libc_files",
+        2,
+        "files, directories and pipes that the program makes itself",
+    ),
     plain(
         "libc_format",
         "printf, scanf and strtod of the C library, with all conversions",

@@ -17,8 +17,8 @@ use crate::config::NodeConfig;
 use crate::costs::Cost;
 use crate::cpu::{Cpu, CpuExit, PhysMemory};
 use crate::event::{Event, EventSink};
-use crate::exec::{Executor, Workqueue};
-use crate::fs::RootFs;
+use crate::exec::{Executor, WaitQueue, Workqueue};
+use crate::fs::{FileSystem, RootFs};
 use crate::futex::FutexQueues;
 use crate::ids::{CpuId, Pid, Tgid};
 use crate::kmsg::Kmsg;
@@ -67,8 +67,14 @@ pub struct Kernel {
     pub memory: Rc<dyn PhysMemory>,
     /// Free frames.
     pub frames: RefCell<FrameAllocator>,
-    /// The root file system.
+    /// The root file system, as it is before anybody writes: where programs come from.
     pub root: Rc<dyn RootFs>,
+    /// Files as this node's processes see them.
+    pub fs: FileSystem,
+    /// Standard input of the processes that start here.
+    pub input: RefCell<Rc<[u8]>>,
+    /// Those who wait in poll(2).
+    pub pollers: Rc<WaitQueue>,
     /// Living tasks by pid.
     pub tasks: RefCell<BTreeMap<Pid, Rc<Task>>>,
     /// Popcorn's node list (`popcorn_nodes`).
@@ -121,8 +127,15 @@ impl Kernel {
                 config.time_slice,
             )),
             frames: RefCell::new(FrameAllocator::new(hardware.memory.frames())),
+            fs: FileSystem::new(
+                Rc::clone(&hardware.root),
+                config.isa,
+                hardware.memory.frames() / FILES_SHARE * PAGE_SIZE,
+            ),
             memory: hardware.memory,
             root: hardware.root,
+            input: RefCell::new(Rc::from([])),
+            pollers: Rc::default(),
             tasks: RefCell::default(),
             nodes: RefCell::new(NodeList::new(config.nid, config.isa)),
             kmsg: Kmsg::new(config.nid, config.link, peers),
@@ -318,5 +331,7 @@ impl Kernel {
 }
 
 const FIRST_PID: i32 = 1000;
+/// Written files may take one part in this many of a node's memory, as tmpfs has it.
+const FILES_SHARE: u64 = 2;
 /// Pids of different nodes differ, so that a mix-up of peer pids shows.
 const PID_STRIDE: i32 = 1000;

@@ -3,10 +3,11 @@
 //! Standard output carries the program's output and nothing else. The summary goes to standard error and ends with the line `digest: HEX`.
 //! The exit status is the program's: 128 + n for a signal, 125 if the run could not be done, 126 if the program ended well but a node refused it.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 use isa::Isa;
 use kernel_model::Profile;
@@ -16,6 +17,7 @@ use msglayer::{Bandwidth, LinkModel, SimDuration, SimTime};
 use super::{FAILED, REFUSED, say};
 use crate::cluster::{Cluster, Outcome};
 use crate::config::{ClusterConfig, MemorySize, NodeSpec};
+use crate::keep;
 use crate::program::Program;
 use crate::record::{Console, Recorder, Trace};
 
@@ -50,9 +52,15 @@ pub struct RunArgs {
     /// Which Popcorn: kettle, or k52 with the original's dead ends
     #[arg(long, value_parser = ["kettle", "k52"])]
     profile: Option<String>,
-    /// A directory that the program sees as /, read-only
+    /// A directory that the program sees as /; what it writes stays in memory
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
+    /// When the run has ended, do in --root's directory what the program did to its files
+    #[arg(long, requires = "root")]
+    writable: bool,
+    /// What the program reads from its standard input, which is empty otherwise; - is Kettle's own, read to its end first
+    #[arg(long, value_name = "FILE")]
+    stdin: Option<PathBuf>,
     /// A variable of the program's environment; there is no other
     #[arg(long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
@@ -111,15 +119,49 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
         recorder.explain();
     }
     let cluster = Cluster::new(&config, &program, Rc::clone(&recorder))?;
+    if let Some(path) = &args.stdin {
+        cluster.feed(&read_input(path)?);
+    }
     let outcome = cluster.run(&program, arguments, &args.environment)?;
+    let lost = match (args.writable, &args.root) {
+        (true, Some(root)) => keep_changes(&cluster, root).err(),
+        _ => None,
+    };
     recorder
         .finish_trace()
         .context("the trace could not be written to its end")?;
-    Ok(report(args, &recorder, &outcome))
+    Ok(report(args, &recorder, &outcome, lost.as_ref()))
 }
 
-/// Says how it ended; the exit status.
-fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> u8 {
+fn read_input(path: &Path) -> Result<Vec<u8>> {
+    if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut bytes);
+        read.context("--stdin -: Kettle's own standard input cannot be read")?;
+        return Ok(bytes);
+    }
+    std::fs::read(path)
+        .with_context(|| format!("--stdin {}: the file cannot be read", path.display()))
+}
+
+/// Does on the host what the program did to its files.
+fn keep_changes(cluster: &Cluster, root: &Path) -> Result<()> {
+    let changes = cluster.changes().map_err(|errno| {
+        anyhow!(
+            "--writable: a file of {} could not be read again: {errno}; nothing has been kept",
+            root.display()
+        )
+    })?;
+    Ok(keep::write(root, &changes)?)
+}
+
+/// Says how it ended, and why files that were to be kept are lost, if they are; the exit status.
+fn report(
+    args: &RunArgs,
+    recorder: &Recorder,
+    outcome: &Outcome,
+    files_lost: Option<&anyhow::Error>,
+) -> u8 {
     let summary = recorder.summary();
     for why in &summary.refusals {
         say(&format_args!("kettle: {why}"));
@@ -149,6 +191,7 @@ fn report(args: &RunArgs, recorder: &Recorder, outcome: &Outcome) -> u8 {
             "the program was not done at {limit} of virtual time, the limit that --max-time sets"
         )),
     };
+    let lost = lost.or(files_lost.map(ToString::to_string));
     let status = lost.map_or(status, Err);
     if let Err(sentence) = &status {
         say(&format_args!("kettle: {sentence}"));

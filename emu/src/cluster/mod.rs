@@ -8,6 +8,8 @@ mod deadlock;
 
 use std::rc::Rc;
 
+use isa::Errno;
+use kernel_model::fs::Change;
 use kernel_model::page_server::invariants;
 use kernel_model::process::{ExecError, start_process};
 use kernel_model::task::{ExitStatus, Task};
@@ -106,6 +108,17 @@ impl Cluster {
         };
         while !cluster.everybody_is_known() && cluster.turn() {}
         Ok(cluster)
+    }
+
+    /// What the program will find on its standard input, which is empty otherwise.
+    pub fn feed(&self, input: &[u8]) {
+        *self.kernels[0].input.borrow_mut() = input.into();
+    }
+
+    /// What the program has changed in its file system, compared with the root directory; in an order in which it can be done again.
+    /// The error says what of the root could not be read.
+    pub fn changes(&self) -> Result<Vec<Change>, Errno> {
+        self.kernels[0].fs.changes()
     }
 
     /// Starts the program on node 0 and runs the cluster until nothing is left to do.

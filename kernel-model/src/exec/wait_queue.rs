@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 
+use msglayer::SimDuration;
+
 use super::{Executor, WaitRecord, Wake};
 use crate::ids::ThreadId;
 
@@ -20,9 +22,22 @@ impl WaitQueue {
 
     /// Sleeps once; the caller checks its condition again. `Interrupted` only if the record is interruptible.
     pub async fn sleep(&self, exec: &Executor, record: WaitRecord) -> Wake {
+        self.sleep_timeout(exec, record, None).await
+    }
+
+    /// As [`WaitQueue::sleep`], at most for `timeout` if there is one.
+    pub async fn sleep_timeout(
+        &self,
+        exec: &Executor,
+        record: WaitRecord,
+        timeout: Option<SimDuration>,
+    ) -> Wake {
         let me = exec.current();
         self.waiters.borrow_mut().push_back(me);
-        let wake = exec.block(record).await;
+        let wake = match timeout {
+            Some(timeout) => exec.block_timeout(record, timeout, false).await,
+            None => exec.block(record).await,
+        };
         self.waiters.borrow_mut().retain(|id| *id != me);
         wake
     }

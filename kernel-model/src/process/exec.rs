@@ -142,7 +142,7 @@ pub fn start_process(
         comm: path.rsplit('/').next().unwrap_or(path).to_owned(),
         regs,
         mm: Some(Rc::clone(&mm)),
-        files: FileTable::console(),
+        files: FileTable::console(Rc::clone(&k.input.borrow())),
         personality: 0,
     };
     let task = new_task(k, spec).map_err(|_| {

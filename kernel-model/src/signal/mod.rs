@@ -49,6 +49,8 @@ impl Signal {
     pub const SIGKILL: Self = Self(9);
     /// Memory that is not there.
     pub const SIGSEGV: Self = Self(11);
+    /// Writing to a pipe that nobody reads.
+    pub const SIGPIPE: Self = Self(13);
     /// A timer.
     pub const SIGALRM: Self = Self(14);
     /// Ends a process unless handled.

@@ -48,13 +48,14 @@ pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
     Ok(mm::do_mmap(k, &mm, &request)?.0)
 }
 
+/// The file to map. ENODEV: something else, or a file that has been written to, which the other nodes' roots do not have.
 fn file_behind(call: &Call<'_>, fd: i32) -> Result<VmaFile, Errno> {
     match &call.task.files.get(fd)?.target {
-        FdTarget::File { file, path } => Ok(VmaFile {
+        FdTarget::File { inode, path } => Ok(VmaFile {
             path: path.clone(),
-            file: file.clone(),
+            file: inode.root_file().ok_or(Errno::ENODEV)?,
         }),
-        FdTarget::ConsoleIn | FdTarget::ConsoleOut(_) => Err(Errno::ENODEV),
+        _ => Err(Errno::ENODEV),
     }
 }
 
@@ -165,5 +166,23 @@ async fn tell_guests(call: &Call<'_>, start: VirtAddr, len: u64) {
     let mapped = !mm.vmas.borrow().overlapping(start, end).is_empty();
     if mm.is_distributed() && mapped {
         vma_server::vma_server_munmap_origin(call.k, call.task, start, len, call.k.nid()).await;
+    }
+}
+
+/// msync(2): no mapping of a file can be written to, so that there is nothing to bring back. ENOMEM: something of the range is not mapped.
+pub(super) async fn msync(call: Call<'_>) -> Result<u64, Errno> {
+    const MS_ASYNC: u32 = 1;
+    const MS_SYNC: u32 = 4;
+    const MS_ALL: u32 = 7;
+    let (start, flags) = (call.addr(0), call.uint(2));
+    let both = MS_ASYNC | MS_SYNC;
+    if flags & !MS_ALL != 0 || flags & both == both || start.page_offset() != 0 {
+        return Err(Errno::EINVAL);
+    }
+    let len = mm::page_align_len(call.args[1]).ok_or(Errno::ENOMEM)?;
+    let end = start.checked_add(len).ok_or(Errno::ENOMEM)?;
+    match call.task.mm().vmas.borrow().holes(start, end).is_empty() {
+        true => Ok(0),
+        false => Err(Errno::ENOMEM),
     }
 }

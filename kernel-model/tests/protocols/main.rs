@@ -3,6 +3,7 @@
 mod chaos;
 mod determinism;
 mod dsm;
+mod files;
 mod futex;
 mod golden_opening;
 mod migrate_errors;

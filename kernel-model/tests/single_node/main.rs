@@ -1,6 +1,8 @@
 //! One node, no emulator: memory, processes, futexes and system calls under a scripted CPU.
 
 mod areas;
+mod descriptors;
+mod files;
 mod futex;
 mod hostile;
 mod mm;

@@ -11,7 +11,7 @@ use isa::layout::{FileType, Stat};
 use isa::syscall::Sysno;
 use isa::{Errno, Isa, PAGE_SIZE, Pfn, PhysAddr, RegisterFile, VirtAddr};
 use kernel_model::event::{Event, EventSink};
-use kernel_model::fs::{File, RootFs};
+use kernel_model::fs::{File, RootEntry, RootEntryKind, RootFs};
 use kernel_model::process::start_process;
 use kernel_model::task::{ExitStatus, Task};
 use kernel_model::user::wake_up_new_task;
@@ -289,6 +289,24 @@ impl RootFs for Files {
             .cloned()
             .map(|file| file as Rc<dyn File>)
             .ok_or(Errno::ENOENT)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<RootEntry>, Errno> {
+        let below = format!("{}/", path.trim_end_matches('/'));
+        let mut entries = Vec::new();
+        for file in self.0.keys() {
+            let Some(rest) = file.strip_prefix(&below) else {
+                continue;
+            };
+            let (name, kind) = match rest.split_once('/') {
+                Some((name, _)) => (name, RootEntryKind::Directory),
+                None => (rest, RootEntryKind::File),
+            };
+            let name = name.to_owned();
+            entries.push(RootEntry { name, kind });
+        }
+        entries.dedup();
+        Ok(entries)
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use isa::layout::{FileType, Stat};
 use isa::{Errno, Isa, PAGE_SIZE};
-use kernel_model::fs::{File, RootFs};
+use kernel_model::fs::{File, RootEntry, RootEntryKind, RootFs};
 
 use super::script::{CODE, DATA, DATA_END, RODATA};
 
@@ -47,6 +47,18 @@ impl RootFs for ProgramRoot {
         found
             .map(|(_, file)| Rc::clone(file) as Rc<dyn File>)
             .ok_or(Errno::ENOENT)
+    }
+
+    fn list(&self, path: &str) -> Result<Vec<RootEntry>, Errno> {
+        let program = RootEntry {
+            name: PATH.trim_start_matches('/').to_owned(),
+            kind: RootEntryKind::File,
+        };
+        if path == "/" {
+            Ok(vec![program])
+        } else {
+            Err(Errno::ENOENT)
+        }
     }
 }
 
