@@ -13,7 +13,7 @@ use crate::tools::{CLANG, LLVM_LINK, OPT, Workshop};
 /// What every C file is compiled with.
 ///
 /// `-ffp-contract=off`: aarch64 would fuse multiplications and additions and get other digits. `-mlong-double-64`: the only long double
-/// that both ISAs have. Calls without a prototype look like variadic ones, so those with arguments are errors.
+/// that both ISAs have.
 pub const NEUTRAL_FLAGS: &[&str] = &[
     "--target=x86_64-unknown-linux-gnu",
     "-std=gnu17",
@@ -25,7 +25,6 @@ pub const NEUTRAL_FLAGS: &[&str] = &[
     "-ffreestanding",
     "-fno-asynchronous-unwind-tables",
     "-nostdlibinc",
-    "-Werror=deprecated-non-prototype",
     "-Werror=implicit-function-declaration",
     // Wide vectors are passed by our own rules.
     "-Wno-psabi",
@@ -41,11 +40,8 @@ pub const NEUTRAL_FLAGS: &[&str] = &[
 
 /// What a user's file is compiled with besides: it has a whole C library.
 const HOSTED_FLAGS: &[&str] = &["-fhosted", "-fbuiltin"];
-/// These come last: calls without a prototype stay errors whatever warnings the user wants.
-const LAST_FLAGS: &[&str] = &[
-    "-Werror=deprecated-non-prototype",
-    "-Werror=implicit-function-declaration",
-];
+/// These come last: calls of what nobody has declared stay errors whatever warnings the user wants.
+const LAST_FLAGS: &[&str] = &["-Werror=implicit-function-declaration"];
 
 /// Makes local and removes what is not used; then folds what has become constant, so that no back end finds a call that is never reached.
 const PASSES: &str = "-passes=internalize,globaldce,globalopt,globaldce,function(sccp,simplifycfg)";
@@ -162,10 +158,6 @@ const WAYS_OUT: &[(&[&str], &str)] = &[
     (
         &["'_Float128'", "'__float80'", "'_Float64x'"],
         "There are no 80-bit and 128-bit floats here, because they are not the same on both instruction sets: use double.",
-    ),
-    (
-        &["-Wdeprecated-non-prototype"],
-        "A call of a function whose parameters were not declared looks like one of a variadic function: declare the types of its parameters.",
     ),
 ];
 

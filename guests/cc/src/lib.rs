@@ -17,6 +17,7 @@ mod backend;
 mod check;
 pub mod command;
 pub mod contract;
+pub mod debian;
 mod driver;
 mod error;
 mod finish;

@@ -324,9 +324,11 @@ impl Parser {
                 "--whole-archive" => self.whole = true,
                 "--no-whole-archive" => self.whole = false,
                 "--version" | "-v" | "-V" => self.line.question = Some(Question::Linker),
-                "-rpath" | "-z" | "-soname" | "-h" => {
-                    parts.next();
+                // Its value may have come in a `-Wl,` of its own, as libtool writes it.
+                "-rpath" | "-z" | "-soname" | "-h" if parts.next().is_none() => {
+                    self.value(part)?;
                 }
+                "-rpath" | "-z" | "-soname" | "-h" => {}
                 _ if LINKER_IGNORED.iter().any(|p| {
                     part == *p || p.strip_suffix('*').is_some_and(|s| part.starts_with(s))
                 }) => {}
@@ -447,7 +449,9 @@ mod tests {
 
     #[test]
     fn libraries_and_archives_keep_their_place() {
-        let line = parse("a.o -Wl,--whole-archive x.a -ly -Wl,--no-whole-archive -l m -L. -L dir");
+        let line = parse(
+            "a.o -Wl,-rpath -Wl,/lib -Wl,--whole-archive x.a -ly -Wl,--no-whole-archive -l m -L. -L dir",
+        );
         let line = line.expect("it parses");
         let names: Vec<(String, bool)> = line
             .inputs

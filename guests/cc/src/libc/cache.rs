@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::{LibcError, VERSION, compile, overlay, source};
 use crate::BuildError;
 use crate::backend::NATIVE_FLAGS;
+use crate::debian;
 use crate::frontend::NEUTRAL_FLAGS;
 use crate::runtime::Runtime;
 use crate::tools::CLANG;
@@ -61,12 +62,12 @@ pub fn entry(
 /// The name of the library that this compiler makes.
 pub fn library_name() -> Result<String, LibcError> {
     let mut hasher = DefaultHasher::new();
-    source::CHECKSUM.hash(&mut hasher);
+    source::MUSL.checksum.hash(&mut hasher);
     compile::FLAGS.hash(&mut hasher);
     for file in overlay() {
         file.hash(&mut hasher);
     }
-    source::run("tell clang's version", CLANG, ["--version"])?.hash(&mut hasher);
+    debian::run("tell clang's version", CLANG, ["--version"])?.hash(&mut hasher);
     Ok(format!("musl-{VERSION}-{:016x}", hasher.finish()))
 }
 

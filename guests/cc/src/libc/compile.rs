@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use super::{LibcError, overlay, source};
+use super::{LibcError, overlay};
+use crate::debian;
 use crate::tools::{CLANG, LLVM_LINK};
 
 /// What every file of the library is compiled with; like a program's own files, and as musl wants it. Square roots set no errno:
@@ -92,7 +93,7 @@ pub fn library(musl: &Path, to: &Path) -> Result<(), LibcError> {
             "-o".into(),
             output.display().to_string(),
         ]);
-        source::run(
+        debian::run(
             &format!("compile {name} of the C library"),
             CLANG,
             arguments,
@@ -101,7 +102,7 @@ pub fn library(musl: &Path, to: &Path) -> Result<(), LibcError> {
     };
     let mut arguments = in_parallel(&files, &compile_one)?;
     arguments.extend(["-o".to_owned(), to.join("libc.bc").display().to_string()]);
-    source::run("link the C library", LLVM_LINK, arguments)?;
+    debian::run("link the C library", LLVM_LINK, arguments)?;
     fs::remove_dir_all(&work).map_err(LibcError::file("remove", &work))
 }
 

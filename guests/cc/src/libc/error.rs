@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::debian::SourceError;
+
 /// What can go wrong when the C library is fetched and compiled.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -23,52 +25,9 @@ pub enum LibcError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A tool is missing.
-    #[error("cannot {step}: {tool} cannot be run: {source}")]
-    NoTool {
-        /// What the tool was to do.
-        step: String,
-        /// Its name.
-        tool: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A tool said no.
-    #[error("cannot {step}: {tool} says:\n{message}")]
-    Tool {
-        /// What the tool was to do.
-        step: String,
-        /// Its name.
-        tool: &'static str,
-        /// Its output.
-        message: String,
-    },
-    /// The source package is not to be had.
-    #[error(
-        "the source of the C library cannot be fetched by apt-get ({message}); put {file} of Debian 12 into {} instead",
-        directory.display()
-    )]
-    NoSource {
-        /// What went wrong.
-        message: String,
-        /// The file that is wanted.
-        file: &'static str,
-        /// Where it is looked for.
-        directory: PathBuf,
-    },
-    /// The source is not the one that is known.
-    #[error(
-        "{} has the SHA-256 checksum {found}, not {expected}: it is not the source of musl that this compiler knows; remove it",
-        path.display()
-    )]
-    Checksum {
-        /// The file.
-        path: PathBuf,
-        /// What it has.
-        found: String,
-        /// What it should have.
-        expected: &'static str,
-    },
+    /// The source is not to be had, or a tool does not work.
+    #[error(transparent)]
+    Source(#[from] SourceError),
 }
 
 impl LibcError {

@@ -5,6 +5,11 @@
 //! that both register areas are used up, so every argument comes from the overflow area, which is what the caller has built: slots of
 //! 8 bytes, aligned to 16 where the type asks for more than 8. So a `va_list` is neutral memory and may live across a migration.
 //!
+//! A call without variable arguments passes the address of zeros: libraries read arguments that are not there, and ignore them (`fcntl(fd, F_GETFL)`).
+//!
+//! A call through a type without prototype, `f()`, looks variadic too. Where the function is known, its definition says what it is; through
+//! a pointer nothing does, and arguments are refused.
+//!
 //! Left out: calls of variadic functions that are defined natively; those stay as they are.
 
 use super::ir::{Ir, Type, Value};
@@ -18,11 +23,16 @@ const OVERFLOW_ARG_AREA: i64 = 8;
 const REG_SAVE_AREA: i64 = 16;
 const VA_LIST_SIZE: u64 = 24;
 
+/// What stands for no arguments: as many bytes of zeros as six arguments have, which is what syscall(2) reads.
+const NO_ARGUMENTS: &str = "__kettle_no_arguments";
+const NO_ARGUMENTS_SIZE: u64 = 48;
+
 /// Rewrites all definitions of and calls to variadic functions.
 pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
+    let mut variadic = Vec::new();
     for function in ir.defined_functions() {
         if function.value_type().is_variadic() {
-            define_neutral(ir, function);
+            variadic.extend(define_neutral(ir, function));
         }
     }
     let mut refusals = Vec::new();
@@ -46,7 +56,7 @@ pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
                 None => {
                     let native = call.callee().is_some_and(|f| !f.is_definition());
                     if !native && call.called_type().is_variadic() {
-                        call_neutral(ir, function, call);
+                        refusals.extend(call_neutral(ir, function, call, &variadic));
                     }
                 }
             }
@@ -55,7 +65,8 @@ pub fn neutralise(ir: &Ir<'_>) -> Vec<Refusal> {
     refusals
 }
 
-fn define_neutral(ir: &Ir<'_>, old: Value) {
+/// The function that takes the place of a variadic one.
+fn define_neutral(ir: &Ir<'_>, old: Value) -> Option<Value> {
     let ty = old.value_type();
     let mut parameters = ty.parameters();
     parameters.push(ir.pointer());
@@ -81,9 +92,7 @@ fn define_neutral(ir: &Ir<'_>, old: Value) {
     }
     old.replace_all_uses_with(new);
     old.delete_function();
-    let Some(area) = new.arguments().pop() else {
-        return;
-    };
+    let area = new.arguments().pop()?;
     for call in new.instructions() {
         if call.is_call()
             && call
@@ -99,6 +108,7 @@ fn define_neutral(ir: &Ir<'_>, old: Value) {
             call.erase();
         }
     }
+    Some(new)
 }
 
 /// One variable argument and where it goes in the area.
@@ -109,11 +119,27 @@ struct Slot {
     by_value: Option<u64>,
 }
 
-fn call_neutral(ir: &Ir<'_>, function: Value, call: Value) {
+fn call_neutral(ir: &Ir<'_>, function: Value, call: Value, variadic: &[Value]) -> Option<Refusal> {
     let ty = call.called_type();
-    let fixed = ty.parameter_count();
+    let mut fixed = ty.parameter_count();
     let mut arguments = call.call_arguments();
-    if wants_area(call, fixed, arguments.len()) {
+    let takes_area = match call.callee() {
+        Some(callee) if variadic.contains(&callee) => {
+            fixed = callee.value_type().parameter_count() - 1;
+            true
+        }
+        Some(_) => false,
+        None if fixed == 0 && !arguments.is_empty() => {
+            let what = "arguments are passed through a pointer to a function whose parameters were not declared; declare their types";
+            return Some(Refusal::at(function, call, what));
+        }
+        None => fixed > 0,
+    };
+    if takes_area {
+        if arguments.len() < fixed as usize {
+            let what = "a variadic function is called with fewer arguments than it declares";
+            return Some(Refusal::at(function, call, what));
+        }
         let (slots, size) = area_layout(ir, call, &arguments[fixed as usize..], fixed);
         arguments.truncate(fixed as usize);
         arguments.push(build_area(ir, function, call, slots, size));
@@ -128,15 +154,7 @@ fn call_neutral(ir: &Ir<'_>, function: Value, call: Value) {
     new.copy_call_attributes_of(call, fixed, &[]);
     call.replace_all_uses_with(new);
     call.erase();
-}
-
-/// A call through a type without prototype, `f()`, looks variadic too. It is told apart by the callee's parameters; through a pointer,
-/// by having no arguments at all (with arguments the front end refuses it).
-fn wants_area(call: Value, fixed: u32, arguments: usize) -> bool {
-    match call.callee() {
-        Some(callee) => callee.value_type().parameter_count() == fixed + 1,
-        None => fixed > 0 || arguments > 0,
-    }
+    None
 }
 
 fn area_layout(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> (Vec<Slot>, u64) {
@@ -160,7 +178,7 @@ fn area_layout(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> (Vec<S
 
 fn build_area(ir: &Ir<'_>, function: Value, call: Value, slots: Vec<Slot>, size: u64) -> Value {
     if size == 0 {
-        return ir.pointer().zero();
+        return ir.define_zeros(NO_ARGUMENTS, NO_ARGUMENTS_SIZE);
     }
     ir.at_entry(function);
     let area = ir.alloca(ir.bytes(size), "va.area");

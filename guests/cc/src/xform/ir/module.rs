@@ -146,6 +146,20 @@ impl<'ctx> Ir<'ctx> {
         }
         all
     }
+    /// A constant of so many zero bytes, which is defined by the first who asks for it.
+    pub fn define_zeros(&self, name: &str, bytes: u64) -> Value {
+        let text = CString::new(name).unwrap_or_default();
+        let mut global = llvm!(LLVMGetNamedGlobal(self.raw(), text.as_ptr()));
+        if global.is_null() {
+            let ty = self.bytes(bytes);
+            global = llvm!(LLVMAddGlobal(self.raw(), ty.0, text.as_ptr()));
+            llvm!(LLVMSetInitializer(global, ty.zero().0));
+            llvm!(LLVMSetGlobalConstant(global, 1));
+            Value(global).set_alignment(16);
+            Value(global).set_hidden();
+        }
+        Value(global)
+    }
     /// Defines a thread-local pointer, initially null, in a section of its own; takes over a declaration of that name.
     pub fn define_thread_local_pointer(&self, name: &str) -> Value {
         let text = CString::new(name).unwrap_or_default();
