@@ -8,7 +8,7 @@
 //! A guest can read nothing of the host: counters count retired instructions, random numbers do not exist, the CPU model is fixed.
 //!
 //! Rejected: counting with the engine's `count` or a hook at each instruction (five times slower), memory hooks (fifteen times),
-//! `uc_context_save` (crashes are reported), a hook as a Rust closure (a third slower).
+//! contexts for switches (`uc_context_restore`; crashes are reported), a hook as a Rust closure (a third slower).
 //!
 //! Left out: AVX and SVE, devices, interrupts, atomicity between vCPUs that run at the same time (those of one node never do).
 //! Engine limits that show: the address of a page fault is that of its page; guest floating point is QEMU's softfloat; a REP string
@@ -19,6 +19,7 @@ mod code_tracker;
 mod count;
 mod engine;
 mod hooks;
+mod lost_flags;
 mod state;
 mod stop;
 mod x86_64;
@@ -275,6 +276,9 @@ impl UnicornCpu {
                 resume_unwind(panic);
             }
             let new_pc = context.regs().pc();
+            if self.isa == Isa::X86_64 && result == uc_error::EXCEPTION {
+                self.mend_flags(context);
+            }
             let stop = self.why(result, new_pc, until);
             match stop {
                 Stop::Exit(exit) => return exit,
@@ -304,6 +308,23 @@ impl UnicornCpu {
             if self.state().remaining <= 0 {
                 return CpuExit::Budget;
             }
+        }
+    }
+
+    /// Puts right the flags that the engine has lost in a page fault.
+    fn mend_flags(&mut self, context: &mut UserContext) {
+        let RegisterFile::X86_64(regs) = context.saved_mut() else {
+            return;
+        };
+        let state = self.state();
+        let block = state.last.block;
+        if state.fault.is_none() || !block.contains(regs.rip) {
+            return;
+        }
+        let code = state.fetch(block.start(), block.size()).to_vec();
+        if let Some(flags) = lost_flags::recover(&self.engine, block.start(), &code, regs) {
+            regs.rflags = flags;
+            self.general_stale = true;
         }
     }
 

@@ -114,7 +114,7 @@ impl<const ENTRIES: usize> CountCache<ENTRIES> {
 }
 
 /// The instructions of a piece of x86_64 code, one by one.
-fn decode(address: u64, code: &[u8]) -> impl Iterator<Item = Instruction> + '_ {
+pub(super) fn decode(address: u64, code: &[u8]) -> impl Iterator<Item = Instruction> + '_ {
     let mut decoder = Decoder::with_ip(64, code, address, DecoderOptions::NO_INVALID_CHECK);
     std::iter::from_fn(move || decoder.can_decode().then(|| decoder.decode()))
 }

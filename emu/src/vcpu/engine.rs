@@ -1,7 +1,7 @@
 //! A Unicorn instance in virtual-TLB mode: the few calls of its C interface that a vCPU needs, with Rust types around them.
 //!
 //! The safe Rust binding of Unicorn keeps its hooks as closures behind a shared cell, which costs a third of the speed when a hook
-//! runs at every block. So the C interface is called directly. Left out: memory hooks, contexts, `count`.
+//! runs at every block. So the C interface is called directly. Left out: memory hooks, contexts (but for [`Engine::computed_flags`]), `count`.
 
 use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -152,6 +152,38 @@ impl Engine {
             },
             "drop code",
         );
+    }
+
+    /// The x86_64 engine's variable `cc_src`, which holds flags that it has computed; `None` if it is not found.
+    ///
+    /// No call of the interface gives it, so it is looked up in a saved context: the general registers are there as an array, then come
+    /// RIP, the other flags, `cc_dst`, and this.
+    pub fn computed_flags(&self, gpr: &[u64; 16]) -> Option<u64> {
+        let mut context = ptr::null_mut();
+        // SAFETY: the handle is open, and `context` a valid place for the result.
+        let result = unsafe { uc::uc_context_alloc(self.handle(), &raw mut context) };
+        expect(result, "allocate a context");
+        // SAFETY: the handle is open and no run is under way; the context was just allocated for this engine.
+        let (result, size) = unsafe {
+            (
+                uc::uc_context_save(self.handle(), context),
+                uc::uc_context_size(self.handle()),
+            )
+        };
+        expect(result, "save a context");
+        // SAFETY: a context is one piece of memory of that size, all of which the two calls have written but for padding and what the
+        // engine keeps in it; it is copied byte by byte before it is freed.
+        let bytes: Vec<u8> = (0..size)
+            .map(|at| unsafe { context.cast::<u8>().add(at).read_volatile() })
+            .collect();
+        // SAFETY: the context is not used again.
+        expect(unsafe { uc::uc_context_free(context) }, "free a context");
+        let words: Vec<u64> = bytes
+            .chunks_exact(8)
+            .map(|word| u64::from_le_bytes(word.try_into().expect("8 bytes")))
+            .collect();
+        let at = words.windows(16).position(|window| window == gpr)?;
+        words.get(at + 16 + 3).copied()
     }
 
     /// Reads registers into places.
