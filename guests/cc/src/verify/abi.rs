@@ -50,6 +50,8 @@ pub(super) struct Abi {
     pub(super) link: Option<Reg>,
     /// Registers that pass arguments.
     pub(super) arguments: &'static [Reg],
+    /// The one among them that passes the address of a returned structure, which neutral code passes as an ordinary argument.
+    pub(super) indirect_result: Option<Reg>,
     /// Registers that pass return values.
     pub(super) returns: &'static [Reg],
     /// General-purpose registers a callee keeps, without SP.
@@ -77,6 +79,7 @@ const X86_64: Abi = Abi {
         v(6),
         v(7),
     ],
+    indirect_result: None,
     returns: &[Reg(0), Reg(2), v(0), v(1)],
     saved: &[Reg(3), Reg(5), Reg(12), Reg(13), Reg(14), Reg(15)],
 };
@@ -105,6 +108,7 @@ const AARCH64: Abi = Abi {
         v(6),
         v(7),
     ],
+    indirect_result: Some(Reg(8)),
     returns: &[Reg(0), Reg(1), v(0), v(1), v(2), v(3)],
     saved: &[
         Reg(19),

@@ -39,7 +39,8 @@ pub(super) fn check_call(abi: &Abi, state: &State, migrates: bool) -> Vec<String
         if value.taint.moved & surely_used(*reg) != 0 {
             found.push(format!("passes poison in {}", abi.name(*reg)));
         }
-        if migrates && value.taint.poison == 0 && matches!(value.known, Known::Stack { .. }) {
+        let address = value.taint.poison == 0 && matches!(value.known, Known::Stack { .. });
+        if migrates && address && abi.indirect_result != Some(*reg) {
             found.push(format!(
                 "passes the frame address in {} to a migrating call",
                 abi.name(*reg)
@@ -334,8 +335,15 @@ impl Step<'_> {
         let mut known = Known::Nothing;
         for operand in from {
             let taint = self.fetch(*operand);
-            let decisive = if spread == Spread::Upward { 0x1 } else { 0xf };
-            if taint.poison & decisive != 0 {
+            let used = match (spread, to) {
+                (Spread::Upward, _) => taint.poison & 0x1 != 0,
+                // Of several lanes, any may be one that nobody reads, but not all.
+                (Spread::Lanes(width), Some(to)) if to.len() > width => {
+                    taint.poison & mask(to.len()) == mask(to.len())
+                }
+                (Spread::Lanes(_), _) => taint.poison & 0xf != 0,
+            };
+            if used {
                 self.report_use(*operand);
             } else {
                 poison |= taint.poison;

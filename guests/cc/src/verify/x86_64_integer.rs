@@ -3,9 +3,11 @@
 //! Instructions whose result depends on less than all their inputs, or is an address, have rules; the rest goes by the
 //! disassembler's access flags.
 
-use super::abi::FLAGS;
+use super::abi::{FLAGS, Reg};
 use super::effect::{Effect, Mem, Operand, Rest, Slice, Spread};
 use super::x86_64::{Arg, Implicit, Kind};
+
+const RAX: Reg = Reg(0);
 
 /// Integer instructions whose result depends on less than all their inputs, or is an address.
 pub(super) fn lower(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
@@ -128,6 +130,50 @@ pub(super) fn lower(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
             Effect::Define(*slice, rest(*slice)),
             Effect::Define(Slice::FLAGS, Rest::Keep),
         ]),
+        // A fence: whatever lies there stays, and only the flags tell of it.
+        (
+            "or",
+            [
+                Arg {
+                    kind: Kind::Mem(mem),
+                    ..
+                },
+                Arg {
+                    kind: Kind::Imm(0), ..
+                },
+            ],
+        ) => Some(vec![Effect::Copy {
+            to: Slice::FLAGS,
+            from: Operand::Mem(Mem { len: 1, ..*mem }),
+            rest: Rest::Keep,
+            signed: false,
+        }]),
+        // Compares as much of rax as the operands are wide.
+        ("cmpxchg", [dst, src]) => {
+            let Kind::Reg(source) = src.kind else {
+                return None;
+            };
+            let compared = Slice::low(RAX, source.len());
+            let stored = match dst.kind {
+                Kind::Mem(mem) => Effect::Store {
+                    to: mem,
+                    from: src.operand(),
+                },
+                Kind::Reg(slice) => Effect::Select {
+                    to: slice,
+                    from: [dst.operand(), src.operand()],
+                    rest: rest(slice),
+                },
+                _ => return None,
+            };
+            Some(vec![
+                Effect::Read(Operand::Reg(compared)),
+                Effect::Read(dst.operand()),
+                stored,
+                Effect::Define(compared, Rest::Keep),
+                Effect::Define(Slice::FLAGS, Rest::Keep),
+            ])
+        }
         ("bsf" | "bsr" | "tzcnt" | "lzcnt" | "popcnt", [dst, src]) => {
             to(*dst, &|slice| Effect::Define(slice, rest(slice))).map(|effects| {
                 [
@@ -213,9 +259,15 @@ pub(super) fn general(mnemonic: &str, args: &[Arg], implicit: &Implicit) -> Vec<
         "add", "sub", "imul", "shl", "and", "or", "xor", "neg", "not", "inc", "dec",
     ]
     .contains(&mnemonic);
+    // Of the flags these read the direction, which is always upward (System V ABI).
+    let upward_string = [
+        "movsb", "movsw", "movsd", "movsq", "stosb", "stosw", "stosd", "stosq",
+    ]
+    .contains(&mnemonic);
     let mut effects: Vec<_> = implicit
         .reads
         .iter()
+        .filter(|reg| !(upward_string && **reg == FLAGS))
         .map(|reg| {
             if *reg == FLAGS {
                 Effect::Decide(Slice::FLAGS)

@@ -245,6 +245,24 @@ fn what_cannot_be_followed_is_unresolved() {
     );
 }
 
+/// Back ends form the address of outgoing arguments in it.
+#[test]
+fn a_frame_address_in_the_register_of_returned_structures_is_no_argument() {
+    let frame = &AARCH64;
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let code = "mov x8, sp; str x0, [x8, #16]; bl migrate; second_ra: EPILOGUE";
+    let elf = build(
+        frame,
+        &source(frame, &[case("first", code, &[])]),
+        dir.path(),
+    );
+    let symbols = symbols(&elf);
+    let site = |id, ra: &str| (frame.site)(id, "first".to_owned(), symbols["first"], symbols[ra]);
+    let sites = [site(1, "first_ra"), site(2, "second_ra")];
+    let report = verify(&elf, frame.isa, &sites).expect("fit to verify");
+    assert_eq!(findings(&report, 1), Vec::<String>::new());
+}
+
 #[test]
 fn the_next_migrating_call_ends_the_search() {
     // Both calls of the function are sites: poison behind the second is its own, but what is passed to it is not.

@@ -43,6 +43,21 @@ fn leaks_are_found_on_x86_64() {
                 &["setl al: decides on poison in eflags"],
             ),
             case(
+                "flags_of_a_fence",
+                "lock orl $0, -40(%rbp); sete %al; movzbl %al, %eax; EPILOGUE",
+                &["sete al: decides on poison in eflags"],
+            ),
+            case(
+                "string_by_poison",
+                "mov %rax, %rdi; mov $4, %ecx; rep movsq; EPILOGUE",
+                &["rep movsq qword ptr [rdi], qword ptr [rsi]: addresses memory by poison in rsi"],
+            ),
+            case(
+                "compare_and_exchange",
+                "mov %ebx, %eax; mov $1, %ecx; lea -40(%rbp), %rdi; movq $0, (%rdi); lock cmpxchgb %cl, (%rdi); EPILOGUE",
+                &["lock cmpxchg byte ptr [rdi], cl: uses poison in rax"],
+            ),
+            case(
                 "flags_native",
                 "xor %eax, %eax; test %eax, %eax; call native; cmovne %eax, %eax; EPILOGUE",
                 &["cmovne eax, eax: decides on poison in eflags"],
@@ -61,6 +76,16 @@ fn leaks_are_found_on_x86_64() {
                 "xmm_arithmetic",
                 "addsd %xmm3, %xmm0; EPILOGUE",
                 &["addsd xmm0, xmm3: uses poison in xmm3"],
+            ),
+            case(
+                "xmm_packed",
+                "mulpd %xmm3, %xmm0; movsd %xmm0, (%rax); EPILOGUE",
+                &["mulpd xmm0, xmm3: uses poison in xmm3"],
+            ),
+            case(
+                "xmm_one_lane",
+                "unpcklpd %xmm0, %xmm3; mulpd %xmm0, %xmm3; movsd %xmm3, (%rax); EPILOGUE",
+                &["movsd qword ptr [rax], xmm3: stores poison in xmm3 to memory"],
             ),
             case(
                 "xmm_spilled",
@@ -250,6 +275,21 @@ fn legal_shapes_pass_on_x86_64() {
             case(
                 "variable_index",
                 "movaps %xmm0, (%rsp); and $3, %eax; movss (%rsp,%rax,4), %xmm0; EPILOGUE",
+                &[],
+            ),
+            case(
+                "fence_on_the_stack",
+                "lock orl $0, -64(%rsp); EPILOGUE",
+                &[],
+            ),
+            case(
+                "string_copy",
+                "lea -40(%rbp), %rdi; mov %rax, %rsi; mov $2, %ecx; rep movsq; EPILOGUE",
+                &[],
+            ),
+            case(
+                "compare_and_exchange",
+                "mov %ebx, %edx; movb (%rax), %dl; mov %rax, %rdi; mov %edx, %eax; lock cmpxchgb %dl, (%rdi); mov $0, %eax; EPILOGUE",
                 &[],
             ),
             case("undescribed_call", "call migrate; EPILOGUE", &[]),
