@@ -27,7 +27,8 @@ fn main() -> ExitCode {
 }
 
 fn build_all() -> Result<()> {
-    let programs = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("programs");
+    let programs =
+        PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("programs");
     println!("cargo:rerun-if-changed={}", programs.display());
     let out =
         PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo has set no OUT_DIR")?).join("programs");

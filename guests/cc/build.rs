@@ -10,7 +10,7 @@ fn main() -> io::Result<()> {
 
 /// Writes the table of all sources below a directory of `guests`: names and texts.
 fn embed(directory: &str, table: &str) -> io::Result<()> {
-    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let here = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
     let directory = here
         .parent()
         .map(|guests| guests.join(directory))

@@ -7,6 +7,7 @@
 use isa::Isa;
 
 use crate::BuildError;
+use crate::strictness::{LATE_CLEANUP, Strictness};
 use crate::tools::{CLANG, LLC, LLVM_EXTRACT, Workshop, triple};
 
 /// For all bitcode.
@@ -20,7 +21,7 @@ const COMMON_FLAGS: &[&str] = &[
 ];
 
 /// For functions that may migrate. Tail duplication would record one call at two places.
-const MIGRATING_FLAGS: &[&str] = &[
+pub const MIGRATING_FLAGS: &[&str] = &[
     "-no-x86-call-frame-opt",
     "-disable-cgp",
     "-disable-machine-cse",
@@ -32,6 +33,9 @@ const MIGRATING_FLAGS: &[&str] = &[
     "-disable-tail-duplicate",
     "-tail-dup-placement=false",
 ];
+
+/// For functions that may migrate, on aarch64: what would merge the blocks that were split behind recorded calls is off.
+pub const AARCH64_FLAG: &str = "-aarch64-enable-atomic-cfg-tidy=false";
 
 /// For native C and assembly.
 pub const NATIVE_FLAGS: &[&str] = &[
@@ -96,7 +100,13 @@ pub fn split(
 }
 
 /// Compiles `part`.bc for `isa` to `output`.
-pub fn compile_part(shop: &Workshop, isa: Isa, part: &str, output: &str) -> Result<(), BuildError> {
+pub fn compile_part(
+    shop: &Workshop,
+    isa: Isa,
+    part: &str,
+    strictness: Strictness,
+    output: &str,
+) -> Result<(), BuildError> {
     shop.make_directory_of(output)?;
     let bitcode = format!("{part}.bc");
     let target = format!("-mtriple={}", triple(isa));
@@ -107,10 +117,13 @@ pub fn compile_part(shop: &Workshop, isa: Isa, part: &str, output: &str) -> Resu
         flags.extend(["-filetype=obj", &bitcode, "-o", output]);
         return shop.run(step, LLC, flags);
     }
-    flags.extend(MIGRATING_FLAGS);
-    if isa == Isa::Aarch64 {
-        // Would merge the blocks that were split behind recorded calls.
-        flags.push("-aarch64-enable-atomic-cfg-tidy=false");
+    flags.extend(MIGRATING_FLAGS.iter().filter(|f| strictness.takes(f)));
+    if isa == Isa::Aarch64 && strictness.takes(AARCH64_FLAG) {
+        flags.push(AARCH64_FLAG);
+    }
+    if !strictness.takes(LATE_CLEANUP) {
+        flags.extend(["-filetype=obj", &bitcode, "-o", output]);
+        return shop.run(step, LLC, flags);
     }
     let halfway = format!("{output}.mir");
     let mut first = flags.clone();

@@ -14,9 +14,10 @@ use crate::layout::{Layout, ObjectPair};
 use crate::libc::{self, Libc};
 use crate::object_file::{self, Elf};
 use crate::runtime::Runtime;
+use crate::strictness::Strictness;
 use crate::tools::{LLD, Workshop, image, in_parallel};
 use crate::xform::{self, Failure, Transformed};
-use crate::{BuildError, backend, frontend, reserved, script};
+use crate::{BuildError, backend, frontend, reserved, script, strictness};
 
 /// A program to be built: what goes in, and where the output goes.
 ///
@@ -37,6 +38,7 @@ pub struct Build {
     keep: Option<PathBuf>,
     debug_info: bool,
     verbose: bool,
+    strictness: Strictness,
 }
 
 /// What a program is linked with.
@@ -93,7 +95,19 @@ impl Build {
             keep: None,
             debug_info: false,
             verbose: false,
+            strictness: Strictness::default(),
         }
+    }
+    /// The measures that keep machine frames free of content, for [`Build::without_measure`].
+    #[doc(hidden)]
+    pub fn measures() -> Vec<&'static str> {
+        strictness::all()
+    }
+    /// Leaves out one of the measures that keep machine frames free of content. Only for tests of the verifier, which refuses what comes of it.
+    #[doc(hidden)]
+    pub fn without_measure(mut self, measure: &'static str) -> Self {
+        self.strictness = Strictness::without(measure);
+        self
     }
     /// Adds C files, bitcode files, or archives of bitcode files.
     pub fn sources<I: Into<Input>>(mut self, files: impl IntoIterator<Item = I>) -> Self {
@@ -288,7 +302,7 @@ impl Build {
         shop.write(reserved::DATA_FRAMES, program.data_frames.encode())?;
         let reserved = reserved::assembly(program.sites.len(), debug_info);
         shop.write("kettle.S", reserved)?;
-        let objects = lower(shop, ground, &parts)?;
+        let objects = lower(shop, ground, &parts, self.strictness)?;
         let layout = Layout::of(&objects, CallSites::byte_len(program.sites.len()) as u64)?;
         shop.write("link.ld", script::write(&layout))?;
         for isa in Isa::ALL {
@@ -342,6 +356,7 @@ impl Build {
                 .chain(LINKER_SYMBOLS.iter().map(|s| (*s).to_owned()))
                 .collect(),
             keep_debug_info: debug_info,
+            strictness: self.strictness,
         };
         let (input, output) = (shop.path("whole.bc"), shop.path("transformed.bc"));
         xform::transform(&input, &output, &options).map_err(|failure| match failure {
@@ -399,10 +414,12 @@ fn lower(
     shop: &Workshop,
     ground: &Ground,
     parts: &[&'static str],
+    strictness: Strictness,
 ) -> Result<Vec<ObjectPair>, BuildError> {
     in_parallel(|isa| {
         for part in parts {
-            backend::compile_part(shop, isa, part, &format!("{}/{part}.o", isa.name()))?;
+            let output = format!("{}/{part}.o", isa.name());
+            backend::compile_part(shop, isa, part, strictness, &output)?;
         }
         let output = format!("{}/kettle.o", isa.name());
         backend::compile_native(shop, isa, "kettle.S", &[], &output)

@@ -32,6 +32,7 @@ mod runtime;
 mod script;
 pub mod sites;
 mod stackmap;
+mod strictness;
 mod tools;
 pub mod verify;
 mod xform;

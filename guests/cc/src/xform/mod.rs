@@ -36,9 +36,11 @@ use inkwell::context::Context;
 use isa::dataframes::DataFrames;
 
 pub use refuse::Refusal;
+pub use rewrite::BACK_END_ATTRIBUTES;
 pub use symbols::External;
 
-use ir::{Ir, Value};
+use crate::strictness::{FOLDED_CONSTANTS, SPLIT_BLOCKS, Strictness};
+use ir::{FUNCTION_INDEX, Ir, Value};
 
 /// What the transformation needs to know besides the module.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,8 @@ pub struct Options {
     pub defined_elsewhere: BTreeSet<String>,
     /// Whether debug information stays in the output.
     pub keep_debug_info: bool,
+    /// The measures to take.
+    pub strictness: Strictness,
 }
 
 /// What came out besides the module.
@@ -117,6 +121,10 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     };
     refused(varargs::neutralise(&ir))?;
     refused(abi::neutralise(&ir))?;
+    // The back ends' loop passes move what has constant operands out of loops, and so over recorded calls.
+    if options.strictness.takes(FOLDED_CONSTANTS) {
+        ir.simplify_instructions().map_err(Failure::Llvm)?;
+    }
     let set = migrating::MaybeMigrating::of(&ir, &options.roots);
     let migrating = set.defined(&ir);
     refused(refuse::check_migrating(&migrating))?;
@@ -126,6 +134,9 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
         let keep = options.keep_debug_info;
         let calls = calls::record(&ir, *function, &set, stack, &mut sites, keep);
         described.push(rewrite::rewrite(&ir, *function, &calls, stack));
+        if let Some(attribute) = options.strictness.left_out() {
+            function.remove_attribute(FUNCTION_INDEX, attribute);
+        }
     }
     symbols::settle(&ir, &options.native_symbols);
     let well_formed = || {
@@ -134,6 +145,9 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     };
     well_formed()?;
     ir.promote_memory_to_registers().map_err(Failure::Llvm)?;
+    if !options.strictness.takes(SPLIT_BLOCKS) {
+        ir.merge_blocks().map_err(Failure::Llvm)?;
+    }
     if !options.keep_debug_info {
         ir.strip_debug_info();
     }

@@ -28,7 +28,7 @@ const DROPPED_ATTRIBUTES: [&str; 7] = [
 
 /// What the back ends must do with a function that may migrate: a frame pointer to walk by, no jump instead of a call, and a frame
 /// whose size does not depend on where it begins.
-const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
+pub const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
     ("frame-pointer", "all"),
     ("disable-tail-calls", "true"),
     ("no-realign-stack", ""),

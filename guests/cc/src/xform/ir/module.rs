@@ -91,6 +91,26 @@ impl<'ctx> Ir<'ctx> {
             .run_passes(passes, &self.machine, PassBuilderOptions::create())
             .map_err(|e| e.to_string())
     }
+    /// Folds instructions whose operands have become constants.
+    pub fn simplify_instructions(&self) -> Result<(), String> {
+        self.module
+            .run_passes(
+                "function(instsimplify)",
+                &self.machine,
+                PassBuilderOptions::create(),
+            )
+            .map_err(|e| e.to_string())
+    }
+    /// Merges blocks that follow each other only.
+    pub fn merge_blocks(&self) -> Result<(), String> {
+        self.module
+            .run_passes(
+                "function(simplifycfg)",
+                &self.machine,
+                PassBuilderOptions::create(),
+            )
+            .map_err(|e| e.to_string())
+    }
     /// Removes all debug information.
     pub fn strip_debug_info(&self) {
         llvm!(LLVMStripModuleDebugInfo(self.raw()));
