@@ -1,6 +1,6 @@
 //! Developer chores and house rules: what `cargo xtask` does, and the tidy checks that run as ordinary tests.
 //!
-//! * [`verbs`]: demo, test, setup, bench, doc, tidy, each a short table of steps;
+//! * [`verbs`]: demo, test, setup, fuzz, bench, doc, tidy, each a short table of steps;
 //! * [`steps`]: one step: announce it, run a program, say how long it took, keep a quiet terminal alive;
 //! * [`needs`]: what must be installed, how its presence is seen, how it is installed;
 //! * [`tidy`]: the house rules that a program can check.

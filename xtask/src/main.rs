@@ -13,6 +13,7 @@ cargo xtask VERB
   demo    install what the build needs, build Kettle, and watch a thread cross from x86_64 to aarch64 and back
   test    install what build and tests need, then formatting, lints, licences, house rules, all tests
   setup   install what build and tests need, or print the one line that does
+  fuzz    try random C programs out: build, verify, run natively and in Kettle (arguments like --seeds 0..2000 are the fuzzer's; --help)
   bench   run the benchmarks (arguments are handed on to `cargo bench`)
   doc     build the API documentation, and the book where mdbook is installed
   tidy    list what breaks a house rule, and the files that are getting long
@@ -22,7 +23,7 @@ fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let verb = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
-    if !rest.is_empty() && verb != "bench" {
+    if !rest.is_empty() && verb != "bench" && verb != "fuzz" {
         eprintln!(
             "xtask: `{verb}` takes no arguments, and got `{}`",
             rest.join(" ")
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         "test" => verbs::test(),
         "setup" => verbs::setup(),
         "bench" => verbs::bench(&rest),
+        "fuzz" => verbs::fuzz(&rest),
         "doc" => verbs::doc(),
         "tidy" => verbs::tidy(),
         "" | "help" | "-h" | "--help" => {

@@ -115,6 +115,35 @@ pub fn setup() -> Result<(), Failed> {
     Ok(())
 }
 
+/// `cargo xtask fuzz`: random C programs, tried out by the fuzzer, to which `args` go.
+///
+/// # Errors
+/// What is missing or that seeds failed.
+pub fn fuzz(args: &[String]) -> Result<(), Failed> {
+    ensure(needs::BUILD.iter().chain(needs::TEST))?;
+    let build = [
+        "cargo",
+        "build",
+        "-p",
+        "kettle-cc",
+        "-p",
+        "emu",
+        "-p",
+        "fuzz",
+        "--bins",
+    ];
+    let mut command: Vec<String> = vec!["target/debug/fuzz".into()];
+    command.extend_from_slice(args);
+    in_order(&[
+        Step::new(
+            "Build compiler, emulator and fuzzer",
+            "6 min the first time on 2 cores",
+            &build,
+        ),
+        Step::new("Try random programs out", "1 s for each seed", &command),
+    ])
+}
+
 /// `cargo xtask bench`: the benchmarks, in the release profile; `args` go to `cargo bench`.
 ///
 /// # Errors

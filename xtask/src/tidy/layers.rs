@@ -10,8 +10,13 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ("isa", &[], &["guests"]),
     ("msglayer", &["isa"], &[]),
     ("kernel-model", &["isa", "msglayer"], &[]),
-    ("emu", &["isa", "msglayer", "kernel-model"], &["guests"]),
-    ("guests/cc", &["isa"], &[]),
+    (
+        "emu",
+        &["isa", "msglayer", "kernel-model"],
+        &["fuzz", "guests"],
+    ),
+    ("guests/cc", &["isa"], &["fuzz"]),
+    ("guests/fuzz", &["isa"], &[]),
     ("guests", &["isa", "kettle-cc"], &["kettle-cc"]),
     (
         "benches",
@@ -28,6 +33,7 @@ const HOUSE: &[&str] = &[
     "emu",
     "guests",
     "kettle-cc",
+    "fuzz",
     "benches",
     "xtask",
 ];

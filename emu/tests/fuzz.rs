@@ -1,0 +1,77 @@
+//! Random C programs of 200 seeds: built by kettle-cc, which verifies them, and run by this host, by qemu-user, compiled by clang alone, and in
+//! Kettle from both instruction sets with a hop at every migration point. All print the same. `cargo xtask fuzz` tries more seeds.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fuzz::{Tools, Trial};
+
+#[test]
+fn seeds_0_to_49() {
+    check(0..50);
+}
+
+#[test]
+fn seeds_50_to_99() {
+    check(50..100);
+}
+
+#[test]
+fn seeds_100_to_149() {
+    check(100..150);
+}
+
+#[test]
+fn seeds_150_to_199() {
+    check(150..200);
+}
+
+fn check(seeds: Range<u64>) {
+    let kettle: PathBuf = env!("CARGO_BIN_EXE_kettle").into();
+    let trial = Trial {
+        tools: Tools {
+            kettle_cc: compiler(&kettle),
+            kettle,
+        },
+        seeds: seeds.clone(),
+        batch: 10,
+        jobs: 1,
+        directory: Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fuzz-{}", seeds.start)),
+    };
+    std::fs::create_dir_all(&trial.directory).expect("a directory in target");
+    let report = trial.run(|_| false, |_, _| ());
+    let failures: Vec<String> = report
+        .failures
+        .iter()
+        .map(|f| {
+            format!(
+                "seed {}: {}\n  kept in {}",
+                f.seed,
+                f.what,
+                f.kept.display()
+            )
+        })
+        .collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert_eq!(report.seeds, seeds.end - seeds.start);
+    // Two runs of each, many of which have hundreds of hops.
+    assert!(
+        report.migrations > 100 * report.seeds,
+        "{} migrations",
+        report.migrations
+    );
+}
+
+/// The compiler driver of this build. It cannot be a dependency: it links LLVM, which may not be in one program with Unicorn.
+fn compiler(kettle: &Path) -> PathBuf {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--package", "kettle-cc", "--bins"]);
+    if kettle.parent().is_some_and(|d| d.ends_with("release")) {
+        cargo.arg("--release");
+    }
+    let output = cargo.output().expect("cargo, which runs this test, runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{cargo:?}: {errors}");
+    kettle.with_file_name("kettle-cc")
+}
