@@ -323,10 +323,43 @@ impl Build {
         let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
         let mut bitcode = self.bitcode(shop, ground, natives, &runtime)?;
         bitcode.extend(runtime);
+        let modules = bitcode.clone();
+        let twice = |error| self.defined_twice(shop, &modules, error);
         if let Ground::Libc(libc) = ground {
-            bitcode = vec![libc.link(shop, &bitcode)?.to_owned()];
+            bitcode = vec![libc.link(shop, &bitcode).map_err(twice)?.to_owned()];
         }
-        frontend::link(shop, &bitcode, &natives.undefined, "whole.bc")
+        frontend::link(shop, &bitcode, &natives.undefined, "whole.bc").map_err(twice)
+    }
+
+    /// Says which inputs define what LLVM's linker has found more than once, when that is why it failed.
+    fn defined_twice(&self, shop: &Workshop, modules: &[String], error: BuildError) -> BuildError {
+        let BuildError::Tool { message, .. } = &error else {
+            return error;
+        };
+        let name = message.split_once("Linking globals named '");
+        let name = name.and_then(|(_, rest)| rest.split_once("': symbol multiply defined"));
+        let Some((name, _)) = name else {
+            return error;
+        };
+        let defines = |module: &&String| {
+            let external = xform::external(&shop.path(module));
+            external.is_ok_and(|e| e.defined.iter().any(|d| d == name))
+        };
+        // `program/3.a.bc` and `archive/3.0.bc` come from input number 3.
+        let input = |module: &String| {
+            let number = module
+                .split_once('/')?
+                .1
+                .split_once('.')?
+                .0
+                .parse::<usize>();
+            Some(self.inputs.get(number.ok()?)?.path.display().to_string())
+        };
+        let file = |module| input(module).unwrap_or_else(|| "the runtime".to_owned());
+        BuildError::DefinedTwice {
+            name: name.to_owned(),
+            files: modules.iter().filter(defines).map(file).collect(),
+        }
     }
 
     /// `whole.bc` to one transformed module, `transformed.bc`.
@@ -359,7 +392,14 @@ impl Build {
             strictness: self.strictness,
         };
         let (input, output) = (shop.path("whole.bc"), shop.path("transformed.bc"));
-        xform::transform(&input, &output, &options).map_err(|failure| match failure {
+        let transformed = xform::transform(&input, &output, &options);
+        if let Ok(program) = &transformed {
+            shop.tell(|| {
+                let (functions, calls) = (program.migrating.len(), program.sites.len());
+                format!("transform whole.bc to transformed.bc: {functions} functions may migrate, in {calls} calls")
+            });
+        }
+        transformed.map_err(|failure| match failure {
             Failure::Refused(refusals) => BuildError::Refused(refusals),
             Failure::Incomplete(missing) => BuildError::Incomplete(missing),
             Failure::Llvm(message) => BuildError::Transformation {

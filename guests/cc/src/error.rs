@@ -74,6 +74,17 @@ pub enum BuildError {
     /// The program uses what nobody defines.
     #[error("the program is not complete:\n{}", lines(.0))]
     Incomplete(Vec<Refusal>),
+    /// Two inputs define the same.
+    #[error(
+        "{name} is defined more than once: in {}; leave one definition, or make it static",
+        files.join(" and in ")
+    )]
+    DefinedTwice {
+        /// A function or a variable.
+        name: String,
+        /// The inputs that define it.
+        files: Vec<String>,
+    },
     /// LLVM failed inside the transformation.
     #[error("the transformation of {} failed: {message}", path.display())]
     Transformation {

@@ -30,6 +30,7 @@ struct Image {
 pub fn finish(shop: &Workshop, layout: &Layout, program: &Transformed) -> Result<(), BuildError> {
     let mut x86_64 = Image::read(shop, Isa::X86_64, program)?;
     let mut aarch64 = Image::read(shop, Isa::Aarch64, program)?;
+    shop.tell(|| "write the call-site table into both files, and compare them".to_owned());
     let table = table(&x86_64, &aarch64, program)?.encode();
     for image in [&mut x86_64, &mut aarch64] {
         image.patch(&table)?;
@@ -38,6 +39,13 @@ pub fn finish(shop: &Workshop, layout: &Layout, program: &Transformed) -> Result
     check::correspond([&x86_64.elf()?, &aarch64.elf()?], layout, program)?;
     let mut findings = Vec::new();
     for image in [&x86_64, &aarch64] {
+        shop.tell(|| {
+            let count = image.sites.len();
+            format!(
+                "verify the {} code behind {count} calls that may migrate",
+                image.isa
+            )
+        });
         let found = image.verify(program)?;
         findings.extend((!found.is_empty()).then_some((image.isa, found)));
     }

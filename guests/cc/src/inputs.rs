@@ -51,17 +51,25 @@ impl Input {
     /// What the file is. Sources go by their names, everything else by its contents.
     pub fn kind(&self) -> Result<Kind, BuildError> {
         if let Some(language) = self.language {
-            return Ok(Kind::Source(language));
+            return self.source(language);
         }
         let wrong = |what: &str| Err(BuildError::malformed(&self.path)(what));
         match self.path.extension().and_then(|e| e.to_str()).unwrap_or("") {
-            "c" | "h" => Ok(Kind::Source(Language::C)),
-            "i" => Ok(Kind::Source(Language::PreprocessedC)),
+            "c" | "h" => self.source(Language::C),
+            "i" => self.source(Language::PreprocessedC),
             "ll" => Ok(Kind::Module),
             "s" | "S" | "asm" => wrong("assembly is for one instruction set; write C"),
             "cc" | "cpp" | "cxx" | "C" | "ii" => wrong("C++ is not supported; write C"),
             _ => self.kind_by_contents(),
         }
+    }
+
+    /// A source that is there.
+    fn source(&self, language: Language) -> Result<Kind, BuildError> {
+        if self.path != Path::new("-") {
+            std::fs::metadata(&self.path).map_err(BuildError::file("read", &self.path))?;
+        }
+        Ok(Kind::Source(language))
     }
 
     fn kind_by_contents(&self) -> Result<Kind, BuildError> {

@@ -41,4 +41,5 @@ pub use driver::{Build, Program};
 pub use error::BuildError;
 pub use frontend::Product;
 pub use runtime::{Runtime, SourceFile};
+pub use tools::say;
 pub use xform::Refusal;

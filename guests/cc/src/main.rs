@@ -3,20 +3,22 @@
 //! Flags are those of other C compilers, as far as they make sense for a static program for two ISAs ([`kettle_cc::command`]).
 #![forbid(unsafe_code)]
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use isa::Isa;
 use kettle_cc::command::{CommandLine, Named};
 use kettle_cc::inputs::{self, Input, Kind};
-use kettle_cc::{Build, Product};
+use kettle_cc::{Build, Product, say};
 
 fn main() -> ExitCode {
     let line = CommandLine::parse(std::env::args().skip(1));
     match line.map_err(anyhow::Error::from).and_then(|l| run(&l)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kettle-cc: {error:#}");
+            say(&format!("kettle-cc: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -24,7 +26,8 @@ fn main() -> ExitCode {
 
 fn run(line: &CommandLine) -> anyhow::Result<()> {
     if let Some(question) = &line.question {
-        println!("{}", question.answer());
+        // Who asks may have gone before the answer.
+        let _ = writeln!(std::io::stdout(), "{}", question.answer());
         return Ok(());
     }
     let mut build = Build::new()
@@ -50,6 +53,13 @@ fn link(mut build: Build, line: &CommandLine) -> anyhow::Result<()> {
         .parent()
         .filter(|p| !p.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
+    for isa in Isa::ALL {
+        not_an_input(
+            line,
+            &directory.join(format!("{name}_{}", isa.binary_suffix())),
+        )?;
+    }
+    not_an_input(line, &output)?;
     for input in &line.inputs {
         match input {
             Named::File(file) => build = build.sources([file.clone()]),
@@ -73,6 +83,23 @@ fn link(mut build: Build, line: &CommandLine) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Refuses an output that is one of the inputs, before it is overwritten.
+fn not_an_input(line: &CommandLine, output: &Path) -> anyhow::Result<()> {
+    let Ok(output) = output.canonicalize() else {
+        return Ok(());
+    };
+    for input in &line.inputs {
+        if let Named::File(file) = input {
+            anyhow::ensure!(
+                file.path.canonicalize().ok().as_ref() != Some(&output),
+                "{} is an input, and the output would overwrite it; give another name with -o",
+                file.path.display()
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Does `-c` and its like, for each source.
 fn compile(build: &Build, line: &CommandLine, product: Product) -> anyhow::Result<()> {
     let mut sources = Vec::new();
@@ -80,10 +107,10 @@ fn compile(build: &Build, line: &CommandLine, product: Product) -> anyhow::Resul
         if let Named::File(file) = input {
             let kind = file.kind();
             match kind {
-                Ok(Kind::Module | Kind::Archive) => eprintln!(
+                Ok(Kind::Module | Kind::Archive) => say(&format!(
                     "kettle-cc: {} is not used, because nothing is linked",
                     file.path.display()
-                ),
+                )),
                 Ok(Kind::Source(_)) => sources.push(file),
                 Err(error) => return Err(error.into()),
             }
@@ -109,6 +136,9 @@ fn compile(build: &Build, line: &CommandLine, product: Product) -> anyhow::Resul
             Product::IrText => Some(line.output.clone().unwrap_or_else(|| beside("s"))),
             Product::Bitcode => Some(line.output.clone().unwrap_or_else(|| beside("o"))),
         };
+        if let Some(output) = &output {
+            not_an_input(line, output)?;
+        }
         build.compile_only(source, product, output.as_deref())?;
     }
     Ok(())

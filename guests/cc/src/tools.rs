@@ -1,6 +1,7 @@
 //! Runs the tools of LLVM 19 as subprocesses, with the same file names whatever the working directory, so that no path gets into an output.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -61,6 +62,13 @@ impl Workshop {
         std::fs::create_dir_all(parent).map_err(BuildError::file("create", parent))
     }
 
+    /// Tells of a step that no tool does.
+    pub fn tell(&self, step: impl FnOnce() -> String) {
+        if self.verbose {
+            say(&step());
+        }
+    }
+
     /// Runs `tool` in the workshop; `step` completes "cannot ...".
     pub fn run<S: AsRef<OsStr>>(
         &self,
@@ -95,7 +103,7 @@ impl Workshop {
         mut command: Command,
     ) -> Result<(), BuildError> {
         if self.verbose {
-            eprintln!("{command:?}");
+            say(&format!("{command:?}"));
         }
         let output = match command.output() {
             Ok(output) => output,
@@ -116,10 +124,15 @@ impl Workshop {
         }
         // Warnings of the front end are for the user.
         if !message.is_empty() && (tool == CLANG || self.verbose) {
-            eprintln!("{message}");
+            say(&message);
         }
         Ok(())
     }
+}
+
+/// Writes a line to standard error; when nobody reads that, there is nobody to tell.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The linked file of an ISA in the workshop.

@@ -334,6 +334,7 @@ fn questions_are_answered() {
         ("-print-prog-name=ld", "ld.lld-19\n"),
         ("-print-file-name=libm.a", "libm.a\n"),
         ("-print-multi-os-directory", ".\n"),
+        ("-print-libgcc-file-name", "libgcc.a\n"),
         ("-print-search-dirs", "install: "),
         ("-Wl,--version", "Debian LLD 19"),
         ("--help", "kettle-cc FILE... [-o PROG]: "),

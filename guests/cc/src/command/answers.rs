@@ -68,6 +68,10 @@ impl Question {
         }
         Some(match argument {
             "--help" => Self::Help,
+            // Build systems only ask whether there is a name.
+            "-print-libgcc-file-name" | "--print-libgcc-file-name" => {
+                Self::File("libgcc.a".to_owned())
+            }
             "--version" => Self::Version,
             "-dumpversion" | "-dumpfullversion" => Self::FrontEndVersion,
             "-dumpmachine" | "--print-target-triple" | "-print-target-triple" => Self::Machine,
