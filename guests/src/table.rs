@@ -40,6 +40,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         "deep_recursion",
         "chains of up to 4,000 frames, and a tree of 32 leaves, that migrate at their leaves",
     ),
+    plain(
+        "early_returns",
+        "functions that return, or leave what migrates, on paths without a migration",
+    ),
     ProgramInfo {
         status: 7,
         ..plain("exit_status", "the exit status, given after the plan")

@@ -27,7 +27,6 @@ pub const MIGRATING_FLAGS: &[&str] = &[
     "-disable-machine-cse",
     "-disable-machine-licm",
     "-disable-postra-machine-licm",
-    "-disable-lsr",
     "-disable-constant-hoisting",
     "-disable-early-taildup",
     "-disable-tail-duplicate",

@@ -3,7 +3,7 @@
 use inkwell::llvm_sys::LLVMOpcode;
 
 use super::DataStack;
-use super::ir::{Ir, Value};
+use super::ir::{FUNCTION_INDEX, Ir, Value};
 use super::migrating::MaybeMigrating;
 
 /// Attributes that would let LLVM move memory accesses over a call, or that the neutral ABI has taken back.
@@ -100,4 +100,10 @@ fn clear_undefined_operands(function: Value) {
             }
         }
     }
+}
+
+/// A call like setjmp's, behind which the function may find itself again long after: what is live there must not have lost its slot.
+pub fn returns_twice(call: &Value) -> bool {
+    call.callee()
+        .is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"))
 }

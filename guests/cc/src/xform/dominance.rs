@@ -115,6 +115,14 @@ impl Dominance {
         Some(a)
     }
 
+    /// Whether `above` dominates `below`; a block dominates itself, and nothing dominates what is never reached.
+    pub fn is_above(&self, above: Block, below: Block) -> bool {
+        match (self.number.get(above), self.number.get(below)) {
+            (Some(above), Some(below)) => self.dominates(*above, *below),
+            _ => false,
+        }
+    }
+
     fn dominates(&self, above: usize, below: usize) -> bool {
         self.parent[below].is_some() && self.common(above, below) == Some(above)
     }

@@ -8,8 +8,9 @@
 //! 1. [`computed_goto`] becomes switch; [`refuse`]: what cannot be made neutral is refused, with function and line;
 //! 2. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 3. [`migrating`]: which functions may migrate;
-//! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`dominance`] (where to
-//!    store) and [`rewrite`] (stores, reloads, addresses of locals); [`variables`] and [`described`] keep what debuggers need;
+//! 4. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`extent`] and
+//!    [`dominance`] (where to enter it and to store) and [`rewrite`] (stores, reloads, addresses of locals); [`variables`] and
+//!    [`described`] keep what debuggers need;
 //! 5. [`symbols`]: names and sections that let the linker place every symbol at one address for both ISAs;
 //! 6. `mem2reg`, and nothing else: other passes could carry values across calls again.
 
@@ -18,6 +19,7 @@ mod calls;
 mod computed_goto;
 mod described;
 mod dominance;
+mod extent;
 mod frame;
 mod ir;
 mod library_calls;

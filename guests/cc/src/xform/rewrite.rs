@@ -2,14 +2,17 @@
 //!
 //! Each spilled value gets a variable (an alloca, which `mem2reg` turns back into SSA form). Right after its definition the value is
 //! stored to its variable; it is stored to its slot on the way to the calls that it is live across, as late as one store does for all of
-//! them, but in no loop that it comes from outside of: a path without such a call often stores nothing. After each recorded call the values live across that call are loaded from their slots into
-//! their variables; every original use reads the variable. So behind a call nothing refers to a register filled before it.
+//! them, but in no loop that it comes from outside of: a path without such a call often stores nothing. After each recorded call the
+//! values live across that call are loaded from their slots into their variables; every original use reads the variable. So behind a
+//! call nothing refers to a register filled before it.
 
 use inkwell::llvm_sys::LLVMOpcode;
 
 use super::DataStack;
+use super::calls::returns_twice;
 use super::described::Described;
 use super::dominance::Dominance;
+use super::extent::Extent;
 use super::frame::{FRAME_ALIGN, Frame, Locals};
 use super::ir::{Block, FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
@@ -37,6 +40,7 @@ pub const BACK_END_ATTRIBUTES: [(&str, &str); 3] = [
 /// Rewrites `function`, whose recorded calls are `calls`. Says what its data frame is and where its variables are.
 pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) -> Described {
     let locals = Locals::of(ir, function);
+    let extent = Extent::settle(ir, function, calls, &locals);
     let liveness = Liveness::of(function, calls, &locals.offsets);
     let frame = Frame::lay_out(ir, &locals, &liveness, !calls.iter().any(returns_twice));
     let variables = Variables::of(ir, function, calls, &locals);
@@ -46,7 +50,7 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
         variables,
     };
     if frame.size > 0 {
-        let layout = (locals, liveness, frame);
+        let layout = (locals, extent, liveness, frame);
         Rewriter::new(ir, function, calls, stack, layout, source).run();
     } else {
         source.variables.end(ir, &locals, source.located);
@@ -69,18 +73,13 @@ struct Source {
     located: bool,
 }
 
-/// A call like setjmp's, behind which the function may find itself again long after: what is live there must not have lost its slot.
-fn returns_twice(call: &Value) -> bool {
-    call.callee()
-        .is_some_and(|f| f.has_attribute(FUNCTION_INDEX, "returns_twice"))
-}
-
 struct Rewriter<'a, 'ctx> {
     ir: &'a Ir<'ctx>,
     function: Value,
     calls: &'a [Value],
     stack: DataStack,
     locals: Locals,
+    extent: Extent,
     liveness: Liveness,
     frame: Frame,
     source: Source,
@@ -105,7 +104,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         function: Value,
         calls: &'a [Value],
         stack: DataStack,
-        (locals, liveness, frame): (Locals, Liveness, Frame),
+        (locals, extent, liveness, frame): (Locals, Extent, Liveness, Frame),
         source: Source,
     ) -> Self {
         ir.at_entry(function);
@@ -119,6 +118,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             calls,
             stack,
             locals,
+            extent,
             liveness,
             frame,
             source,
@@ -130,14 +130,6 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
 
     fn run(self) {
         let uses = self.uses();
-        let returns: Vec<Value> = self
-            .function
-            .blocks()
-            .into_iter()
-            .map(|b| b.terminator())
-            .collect();
-        self.ir.at_entry(self.function);
-        self.enter();
         for k in &self.liveness.spilled {
             self.spill(*k);
         }
@@ -151,8 +143,10 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             self.redirect(one);
         }
         self.unify_duplicate_edges();
-        for end in returns.into_iter().filter(|i| i.is(LLVMOpcode::LLVMRet)) {
-            self.leave(end);
+        // Last, so that it comes before all that has been built where the frame is entered.
+        self.enter();
+        for block in &self.extent.exits {
+            self.leave(block.terminator());
         }
         for alloca in &self.locals.dynamic {
             self.allocate(*alloca);
@@ -188,6 +182,11 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
 
     fn enter(&self) {
         let (ir, stack) = (self.ir, self.stack);
+        if self.extent.entry == self.function.entry() {
+            ir.at_entry(self.function);
+        } else {
+            ir.before(self.extent.entry.first_other_than(LLVMOpcode::LLVMPHI));
+        }
         let base = ir.offset(ir.load(ir.pointer(), stack.dsp), -(self.frame.size as i64));
         ir.store(base, stack.dsp);
         ir.store(base, self.base);
@@ -201,6 +200,10 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         if self.source.located {
             self.source.variables.locals_at(ir, base, &self.locals);
         }
+        if self.extent.entry != self.function.entry() {
+            ir.at_entry(self.function);
+        }
+        // Where the frame is entered later, arguments are stored to it later too.
         for k in self
             .liveness
             .spilled

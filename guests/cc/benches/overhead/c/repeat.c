@@ -1,6 +1,7 @@
 /*
  * Runs a program's main() many times, each with the plan "none" (PROG NONE TIMES), and tells on standard error how much processor time
- * that took, in nanoseconds: start-up does not count.
+ * that took, in nanoseconds: start-up does not count. The output is buffered whatever it is,
+ * for kettle-cc's library alone would write each line of it at once.
  */
 #undef main
 #include <stdio.h>
@@ -21,6 +22,7 @@ int main(int argc, char **argv)
 {
     long times = argc > 2 ? atol(argv[2]) : 1;
     int status = 0;
+    setvbuf(stdout, 0, _IOFBF, 0);
     long start = nanoseconds();
     for (long i = 0; i < times; i++) {
         char *arguments[] = {argv[0], "none", 0};

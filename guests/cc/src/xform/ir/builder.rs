@@ -68,14 +68,42 @@ impl Ir<'_> {
         llvm!(LLVMBuildBr(self.builder, tail.0));
         for phi in successors.into_iter().flat_map(Block::phis) {
             if phi.incoming().iter().any(|(_, from)| *from == head) {
-                self.redirect_phi(phi, head, tail);
+                self.redirect_phi(phi, head, tail, false);
             }
         }
     }
-    fn redirect_phi(&self, phi: Value, from: Block, to: Block) {
+    /// Puts a new block on the way from one block to another, all edges between them together. Phi nodes of `to` are rebuilt, so that handles of
+    /// them are stale after this.
+    pub fn split_edge(&self, from: Block, to: Block) -> Block {
+        let between = Block(llvm!(LLVMInsertBasicBlockInContext(
+            self.context,
+            to.0,
+            NAMELESS
+        )));
+        between.move_after(from);
+        self.at_end(between);
+        llvm!(LLVMBuildBr(self.builder, to.0));
+        let end = from.terminator().0;
+        for (k, successor) in (0..).zip(from.successors()) {
+            if successor == to {
+                llvm!(LLVMSetSuccessor(end, k, between.0));
+            }
+        }
+        for phi in to.phis() {
+            self.redirect_phi(phi, from, between, true);
+        }
+        between
+    }
+    /// Lets a phi node come from `to` instead of `from`, `once` however often it has come from there.
+    fn redirect_phi(&self, phi: Value, from: Block, to: Block, once: bool) {
         self.before(phi);
         let new = Value(llvm!(LLVMBuildPhi(self.builder, phi.type_of().0, NAMELESS)));
+        let mut redirected = false;
         for (value, block) in phi.incoming() {
+            if once && redirected && block == from {
+                continue;
+            }
+            redirected |= block == from;
             let mut value = if value == phi { new.0 } else { value.0 };
             let mut block = if block == from { to.0 } else { block.0 };
             llvm!(LLVMAddIncoming(new.0, &mut value, &mut block, 1));
