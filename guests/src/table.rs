@@ -71,6 +71,11 @@ const PROGRAMS: &[ProgramInfo] = &[
         "sorts, searches, trees and regular expressions of the C library, whose callbacks migrate",
     ),
     threaded(
+        "libc_cancel",
+        2,
+        "signals and threads: pthread_kill, sigwait, and pthread_cancel with cleanup handlers",
+    ),
+    threaded(
         "libc_files",
         2,
         "files, directories and pipes that the program makes itself",
@@ -90,6 +95,10 @@ const PROGRAMS: &[ProgramInfo] = &[
     plain(
         "libc_locale",
         "dates, wide characters, character sets and patterns of the C library",
+    ),
+    plain(
+        "libc_signals",
+        "signal handlers: masks, flags, ended waits, repaired faults, the alternate stack, and a storm of timer signals",
     ),
     plain(
         "libc_streams",

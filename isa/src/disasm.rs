@@ -3,6 +3,8 @@
 //! x86_64 in Intel syntax, which is the manuals'. Bytes that are no instruction become `.byte` or `.word` lines, so that a
 //! listing never stops early.
 
+mod access;
+
 use std::fmt;
 
 use capstone::arch::arm64::Arm64OperandType;

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
+use isa::disasm::Disassembler;
 use isa::layout::Siginfo;
 use isa::layout::signal_frame::FaultContext;
-use isa::{Isa, VirtAddr};
+use isa::{Isa, PAGE_SIZE, VirtAddr};
 
 use crate::cpu::{Access, CpuExit};
 use crate::exec::ThreadClass;
@@ -44,7 +45,7 @@ pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
             CpuExit::PageFault { addr, access } => {
                 k.charge(Cost::PageFault);
                 if let Err(signal) = mm::do_user_addr_fault(k, task, addr, access).await {
-                    bad_area(k, task, signal, addr, access);
+                    bad_area(k, task, signal, addr, access).await;
                 }
             }
             trap => raise(k, task, trap),
@@ -72,7 +73,8 @@ async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
 }
 
 /// The signal of a page fault that cannot be resolved (`bad_area`).
-fn bad_area(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, addr: VirtAddr, access: Access) {
+async fn bad_area(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, page: VirtAddr, access: Access) {
+    let addr = exact(k, task, page, access).await;
     let present = task.mm().vmas.borrow().covering(addr).is_some();
     let code = match (signal, present) {
         (Signal::SIGBUS, _) => Siginfo::BUS_ADRERR,
@@ -89,6 +91,34 @@ fn bad_area(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, addr: VirtAddr, acc
     let info = Siginfo::fault(signal.0, code, addr);
     signal::force_fault(k, task, info, Some(fault));
 }
+
+/// The address of a fault of which the CPU has told the page (see [`CpuExit::PageFault`]): the instruction's operands say the rest.
+async fn exact(k: &Rc<Kernel>, task: &Rc<Task>, page: VirtAddr, access: Access) -> VirtAddr {
+    if access == Access::Fetch || !page.is_page_aligned() {
+        return page;
+    }
+    let regs = task.context.borrow().regs().clone();
+    let mut code = [0; LONGEST_INSTRUCTION];
+    let in_page = (PAGE_SIZE - regs.pc().page_offset()) as usize;
+    for len in [code.len(), in_page.min(code.len())] {
+        if mm::copy_from_user(k, task, regs.pc(), &mut code[..len])
+            .await
+            .is_ok()
+        {
+            let accesses = Disassembler::new(k.isa()).map(|d| d.accesses(&regs, &code[..len]));
+            let inside = |addr: &VirtAddr| addr.page_align_down() == page;
+            return accesses
+                .unwrap_or_default()
+                .into_iter()
+                .find(inside)
+                .unwrap_or(page);
+        }
+    }
+    page
+}
+
+/// x86_64's, in bytes.
+const LONGEST_INSTRUCTION: usize = 15;
 
 /// The signal of an instruction that cannot be executed, with what Linux says of it on this ISA.
 fn raise(k: &Rc<Kernel>, task: &Rc<Task>, trap: CpuExit) {

@@ -26,9 +26,9 @@ macro_rules! programs {
 
 programs! {
     alloca_vla arrival_hook computed_goto deep_recursion early_returns exit_status floating_point function_pointers hello hot_page
-    libc_arithmetic libc_callbacks libc_files libc_format libc_heap libc_jump libc_locale libc_streams libc_threads library many_arguments
-    many_live_values npb_cg npb_is pointers_through_frames producer_consumer proposed refusals segv structs_by_value structs_on_stack
-    switch_loops thousand_hops thread_locals threads4 tour trivial
+    libc_arithmetic libc_callbacks libc_cancel libc_files libc_format libc_heap libc_jump libc_locale libc_signals libc_streams
+    libc_threads library many_arguments many_live_values npb_cg npb_is pointers_through_frames producer_consumer proposed refusals
+    segv structs_by_value structs_on_stack switch_loops thousand_hops thread_locals threads4 tour trivial
 }
 
 #[test]
@@ -58,7 +58,9 @@ fn check(name: &str) {
     if program.output == Output::Same {
         let expected = expected(name);
         assert_eq!(expected.status, program.status);
-        for isa in Isa::ALL {
+        // QEMU 7.2's user mode for x86_64 dies of SIGSEGV when timer signals come as thick as here, with any program: the host must do.
+        let dies = |isa: &Isa| name == "libc_signals" && *isa == Isa::X86_64;
+        for isa in Isa::ALL.into_iter().filter(|isa| !dies(isa)) {
             assert_eq!(under_qemu(name, isa, &["every"]), expected, "under qemu");
         }
     }

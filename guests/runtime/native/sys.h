@@ -6,6 +6,7 @@
 #ifndef KETTLE_NATIVE_SYS_H
 #define KETTLE_NATIVE_SYS_H
 
+#include "signal.h"
 #include "thread.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     SYS_fstat = 80,
     SYS_exit = 93,
     SYS_set_tid_address = 96,
+    SYS_rt_sigaction = 134,
     SYS_gettid = 178,
     SYS_clone = 220,
 };
@@ -26,7 +28,7 @@ enum {
 extern _Thread_local __attribute__((tls_model("local-exec"))) int *__kettle_clear_tid;
 
 /* Calls that both ISAs treat alike: true when `*result` is the answer. */
-static inline _Bool sys_common(long nr, long a, long *result, long (*call)(long, long, long, long, long, long, long))
+static inline _Bool sys_common(long nr, long a, long b, long c, long d, long *result, system_call *call)
 {
     switch (nr) {
     case SYS_exit:
@@ -34,6 +36,9 @@ static inline _Bool sys_common(long nr, long a, long *result, long (*call)(long,
     case SYS_set_tid_address:
         __kettle_clear_tid = (int *)a;
         *result = call(SYS_gettid, 0, 0, 0, 0, 0, 0);
+        return 1;
+    case SYS_rt_sigaction:
+        *result = __kettle_sigaction(a, (const void *)b, (void *)c, d, call);
         return 1;
     default:
         return 0;

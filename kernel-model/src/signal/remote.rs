@@ -199,7 +199,8 @@ pub fn handle_signal_mask(k: &Rc<Kernel>, envelope: Envelope) {
     forward(k, &shadow);
 }
 
-/// At home: sends a thread that is away its own signals, and those of the group that it wants. Before it is paired, they wait.
+/// At home: sends a thread that is away its own signals, and those of the group that it wants; all of them if it is the only thread, so that what it
+/// unblocks has come before it goes on. Before it is paired, they wait.
 pub(crate) fn forward(k: &Rc<Kernel>, shadow: &Task) {
     let (Some(nid), twin) = (shadow.popcorn.peer_nid.get(), shadow.popcorn.peer_pid.get()) else {
         return;
@@ -210,9 +211,14 @@ pub(crate) fn forward(k: &Rc<Kernel>, shadow: &Task) {
     while let Some(info) = shadow.signals.pending.take(!0) {
         send_info(k, nid, shadow, (shadow.pid, twin), &info, false, false);
     }
-    let wanted = !shadow.signals.blocked.get();
+    let alone = shadow.group.threads.borrow().len() == 1;
+    let wanted = if alone {
+        !0
+    } else {
+        !shadow.signals.blocked.get()
+    };
     while let Some(info) = shadow.group.signals.pending.take(wanted) {
-        send_info(k, nid, shadow, (shadow.pid, twin), &info, true, false);
+        send_info(k, nid, shadow, (shadow.pid, twin), &info, !alone, false);
     }
 }
 

@@ -88,7 +88,12 @@ pub(super) fn complete(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, group: b
     } else {
         None
     };
-    let Some(chosen) = chosen else { return };
+    let Some(chosen) = chosen else {
+        if task.is_away() && k.config.profile == Profile::Kettle {
+            remote::forward(k, task);
+        }
+        return;
+    };
     let action = task.group.signals.actions().get(signal);
     if action.is_fatal(signal) && chosen.signals.real_blocked.get() & signal.bit() == 0 {
         k.event(&Event::Signal {

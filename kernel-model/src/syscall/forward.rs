@@ -127,11 +127,12 @@ pub fn forwarded_calls() -> impl Iterator<Item = (u32, Sysno)> {
     CALLS.iter().copied()
 }
 
-/// Whether a remote thread's call goes home: under K52 only what the original's table has.
+/// Whether a remote thread's call goes home: under K52 only what the original's table has. rt_sigpending(2) asks home only for its part.
 pub fn is_forwarded(profile: Profile, sysno: Sysno) -> bool {
-    CALLS.iter().any(|(number, call)| {
-        *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
-    })
+    sysno != Sysno::RtSigpending
+        && CALLS.iter().any(|(number, call)| {
+            *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
+        })
 }
 
 /// Executes a call of a remote thread at home. Errors are the call's own.

@@ -8,5 +8,6 @@ mod futex;
 mod golden_opening;
 mod migrate_errors;
 mod migration;
+mod signals;
 mod support;
 mod vma;

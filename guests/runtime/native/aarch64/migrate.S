@@ -36,14 +36,49 @@ migrate:
     .type __kettle_migrate_call, %function
 __kettle_migrate_call:
     .cfi_startproc
+.Lbegin:
     msr tpidr_el0, x2
     mov x8, #SYS_popcorn_migrate
     svc #0
+.Lanswered:
     /* Still here: the kernel has refused. */
     msr tpidr_el0, x3
     ret
+.Lend:
     .cfi_endproc
     .size __kettle_migrate_call, . - __kettle_migrate_call
+
+/*
+ * void __kettle_repair_thread_pointer(ucontext *): see native/signal.h. Until the kernel's answer x0 to x3 are what the call begins with; after it
+ * the call has only the thread pointer to put back, which is in x3.
+ */
+#define UC_X3 208
+#define UC_PC 440
+
+    .section .text.__kettle_repair_thread_pointer, "ax", %progbits
+    .globl __kettle_repair_thread_pointer
+    .type __kettle_repair_thread_pointer, %function
+__kettle_repair_thread_pointer:
+    .cfi_startproc
+    ldr x1, [x0, #UC_PC]
+    adrp x2, .Lbegin
+    add x2, x2, :lo12:.Lbegin
+    cmp x1, x2
+    b.lo 2f
+    adrp x3, .Lend
+    add x3, x3, :lo12:.Lend
+    cmp x1, x3
+    b.hs 2f
+    adrp x3, .Lanswered
+    add x3, x3, :lo12:.Lanswered
+    cmp x1, x3
+    b.hs 1f
+    str x2, [x0, #UC_PC]
+1:  ldr x3, [x0, #UC_X3]
+    msr tpidr_el0, x3
+2:  ret
+    .cfi_endproc
+    .size __kettle_repair_thread_pointer, . - __kettle_repair_thread_pointer
 
 /*
  * First code at a destination. It reads a stack page, then writes that page, then reads .data and counts in TLS: with the fetch of this

@@ -39,6 +39,35 @@ struct epoll_own {
     uint64_t data;
 };
 
+/* ucontext of x86_64, and this kernel's, up to what is used of them. */
+enum {
+    REG_RBP = 10,
+    REG_RSP = 15,
+    REG_RIP = 16,
+    REG_CR2 = 22,
+};
+
+struct ucontext_neutral {
+    struct context_head head;
+    uint64_t registers[23];
+    uint64_t fp_state, reserved[8];
+    /* As long as the library's type; the kernel knows the first word. */
+    uint64_t mask[16];
+    uint64_t fp_memory[64];
+};
+
+struct ucontext_own {
+    struct context_head head;
+    uint64_t mask[16];
+    uint64_t padding;
+    uint64_t fault_address;
+    uint64_t x[31];
+    uint64_t sp, pc, pstate;
+};
+
+_Static_assert(offsetof(struct ucontext_neutral, mask) == 296, "Linux's layouts");
+_Static_assert(offsetof(struct ucontext_own, fault_address) == 176, "Linux's layouts");
+
 _Static_assert(sizeof(struct stat_neutral) == 144 && sizeof(struct stat_own) == 128, "Linux's layouts");
 _Static_assert(sizeof(struct epoll_neutral) == 12 && sizeof(struct epoll_own) == 16, "Linux's layouts");
 
@@ -123,7 +152,7 @@ static long epoll_wait_call(long epoll, struct epoll_neutral *out, long count, l
 long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
 {
     long result;
-    if (sys_common(nr, a, &result, call))
+    if (sys_common(nr, a, b, c, d, &result, call))
         return result;
     switch (nr) {
     case SYS_openat:
@@ -149,4 +178,21 @@ long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
     default:
         return call(nr, a, b, c, d, e, f);
     }
+}
+
+/* Of the registers a handler sees the program counter, the stack and frame pointers, and the address of a fault; it may change the first of them, and the mask. */
+void __kettle_call_handler(signal_handler *handler, int signal, void *info, void *context)
+{
+    struct ucontext_own *own = context;
+    struct ucontext_neutral neutral;
+    memset(&neutral, 0, sizeof neutral);
+    neutral.head = own->head;
+    neutral.registers[REG_RBP] = own->x[29];
+    neutral.registers[REG_RSP] = own->sp;
+    neutral.registers[REG_RIP] = own->pc;
+    neutral.registers[REG_CR2] = own->fault_address;
+    neutral.mask[0] = own->mask[0];
+    handler(signal, info, &neutral);
+    own->pc = neutral.registers[REG_RIP];
+    own->mask[0] = neutral.mask[0];
 }

@@ -31,6 +31,7 @@ __kettle_migrate_call:
     movq %rdi, %r8
     movq %rsi, %r9
     movq %rcx, %r10
+.Lbegin:
     cmpq %rdx, %r10
     je 1f
     movl $SYS_arch_prctl, %eax
@@ -41,6 +42,7 @@ __kettle_migrate_call:
     movq %r8, %rdi
     movq %r9, %rsi
     syscall
+.Lanswered:
     /* Still here: the kernel has refused. */
     movq %rax, %r8
     cmpq %rdx, %r10
@@ -51,8 +53,40 @@ __kettle_migrate_call:
     syscall
 2:  movq %r8, %rax
     ret
+.Lend:
     .cfi_endproc
     .size __kettle_migrate_call, . - __kettle_migrate_call
+
+/*
+ * void __kettle_repair_thread_pointer(ucontext *): see native/signal.h. From .Lbegin on r10 is the source's thread pointer, and r8, r9 and rdx are what
+ * the call begins with; after the kernel's answer it has only the thread pointer to put back.
+ */
+#define UC_R10 56
+#define UC_RIP 168
+
+    .section .text.__kettle_repair_thread_pointer, "ax", @progbits
+    .globl __kettle_repair_thread_pointer
+    .type __kettle_repair_thread_pointer, @function
+__kettle_repair_thread_pointer:
+    .cfi_startproc
+    movq UC_RIP(%rdi), %rax
+    leaq .Lbegin(%rip), %rcx
+    cmpq %rcx, %rax
+    jb 2f
+    leaq .Lend(%rip), %rdx
+    cmpq %rdx, %rax
+    jae 2f
+    leaq .Lanswered(%rip), %rdx
+    cmpq %rdx, %rax
+    jae 1f
+    movq %rcx, UC_RIP(%rdi)
+1:  movq UC_R10(%rdi), %rsi
+    movl $ARCH_SET_FS, %edi
+    movl $SYS_arch_prctl, %eax
+    syscall
+2:  ret
+    .cfi_endproc
+    .size __kettle_repair_thread_pointer, . - __kettle_repair_thread_pointer
 
 /*
  * First code at a destination. It reads a stack page, then writes that page, then reads .data and counts in TLS: with the fetch of this

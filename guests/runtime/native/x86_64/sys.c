@@ -98,9 +98,15 @@ static long call(long nr, long a, long b, long c, long d, long e, long f)
 long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
 {
     long result;
-    if (sys_common(nr, a, &result, call))
+    if (sys_common(nr, a, b, c, d, &result, call))
         return result;
     if (nr == SYS_clone)
         return call(nr, a, b, c, e, d, f);
     return call(nr, a, b, c, d, e, f);
+}
+
+/* The context is in the layout that neutral code has. */
+void __kettle_call_handler(signal_handler *handler, int signal, void *info, void *context)
+{
+    handler(signal, info, context);
 }

@@ -178,6 +178,15 @@ impl ScriptedCpu {
                     [flags.bits(), stack, 0, fourth, fifth, 0],
                 );
             }
+            Op::Return => {
+                let sp = regs.sp();
+                if regs.isa() == Isa::X86_64 {
+                    next = VirtAddr(self.load(mmu, sp.0, Access::Read)?);
+                    regs.set_sp(VirtAddr(sp.0 + 8));
+                } else if let Some(arm) = regs.as_aarch64() {
+                    next = VirtAddr(arm.x[30]);
+                }
+            }
             Op::Expect(a, b) => {
                 let (left, right) = (value(*a), value(*b));
                 assert_eq!(

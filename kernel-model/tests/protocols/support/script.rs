@@ -81,6 +81,8 @@ pub enum Op {
         /// CLONE_CHILD_CLEARTID.
         clear_tid: Val,
     },
+    /// Returns from a function: x86_64's return address is on the stack, aarch64's in x30.
+    Return,
     /// Demands that both are equal.
     Expect(Val, Val),
     /// Demands an error of the last call.
