@@ -76,19 +76,26 @@ pub(super) async fn munmap(call: Call<'_>) -> Result<u64, Errno> {
     Ok(0)
 }
 
-/// mprotect(2): a guest first asks home. Home's own changes are not told to guests, as in K52.
+/// mprotect(2): a guest first asks home; home first here and then on the guests.
 pub(super) async fn mprotect(call: Call<'_>) -> Result<u64, Errno> {
     let (k, task, start, len) = (call.k, call.task, call.addr(0), call.args[1]);
     let prot = Prot::from_bits(call.uint(2) & !PROT_SEM).ok_or(Errno::EINVAL)?;
+    let bits = prot.bits().into();
     let mm = task.mm();
     let at_remote = task.popcorn.at_remote.get();
     if at_remote {
-        vma_server::vma_server_mprotect_remote(k, task, start, len, prot.bits().into()).await?;
+        vma_server::vma_server_mprotect_remote(k, task, start, len, bits).await?;
     }
-    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    match mm::do_mprotect(k, &mm, start, len, prot) {
+    let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    let result = mm::do_mprotect(k, &mm, start, len, prot);
+    drop(guard);
+    match result {
         // Areas that this guest has not fetched yet: home has changed them.
         Err(Errno::ENOMEM) if at_remote => Ok(0),
+        Ok(()) if !at_remote => {
+            vma_server::vma_server_mprotect_origin(k, task, start, len, bits, k.nid()).await;
+            Ok(0)
+        }
         result => result.map(|()| 0),
     }
 }

@@ -1,8 +1,8 @@
 //! The VMA server: what is mapped where in a distributed process. Models `kernel/popcorn/vma_server.c` of K52.
 //!
 //! Home decides. A guest fetches an area lazily, at the first fault without one, and keeps it until munmap. Operations that a guest makes
-//! are delegated: mmap and mprotect first there and then here, munmap, madvise and brk first here and then there. Of what home does only
-//! munmap is told to the guests; an mprotect at home is not seen by a guest that has the area already.
+//! are delegated: mmap and mprotect first there and then here, munmap, madvise and brk first here and then there. Of what home does
+//! munmap and mprotect are told to the guests; in K52 only munmap is, and a guest that has an area already does not see an mprotect at home.
 //!
 //! Left out: mremap at a guest (K52 warns and diverges; here it is refused), process-shared file mappings.
 
@@ -26,7 +26,7 @@ pub use operations::{
     vma_server_mmap_remote, vma_server_mprotect_remote, vma_server_mremap_remote,
     vma_server_munmap_remote,
 };
-pub use origin::{process_vma_op_request, vma_server_munmap_origin};
+pub use origin::{process_vma_op_request, vma_server_mprotect_origin, vma_server_munmap_origin};
 
 /// Ongoing fetches of a process on one node (`vmas`): by page, because the response names no wait station.
 #[derive(Default)]

@@ -1,13 +1,14 @@
-//! VMA_OP_REQUEST: home executes what a guest delegated; a guest's worker executes the munmap that home broadcasts.
+//! VMA_OP_REQUEST: home executes what a guest delegated; a guest's worker executes the munmap or mprotect that home broadcasts.
 
 use std::rc::Rc;
 
 use isa::layout::{MapFlags, Prot};
-use isa::{Errno, VirtAddr};
+use isa::{Errno, PAGE_SIZE, VirtAddr};
 use msglayer::messages::{VmaOp, VmaOpRequest, VmaOpResponse};
 use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
+use crate::config::Profile;
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
@@ -44,23 +45,37 @@ pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: E
     pcn_kmsg_send(k, envelope.from, response);
 }
 
-/// The guest's worker does munmap only; anything else is EPERM, as in K52.
+/// The guest's worker does munmap and, what K52's does not, mprotect; anything else is EPERM, as in K52.
 async fn process_at_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
     op: VmaOp,
     request: &VmaOpRequest,
 ) -> Result<VirtAddr, Errno> {
-    if op != VmaOp::Munmap {
-        k.log(&format!(
-            "home asks the worker {} for a VMA operation that is not munmap",
-            task.pid
-        ));
-        return Err(Errno::EPERM);
+    let (mm, addr, len) = (task.mm(), VirtAddr(request.addr.get()), request.len.get());
+    match op {
+        VmaOp::Munmap => {
+            let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+            mm::do_munmap(k, &mm, addr, len)?;
+        }
+        VmaOp::Mprotect => {
+            let prot = Prot::from_bits_truncate(low_word(request.prot.get())?);
+            let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
+            let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+            // Only what has been fetched; the rest comes with home's protection.
+            let known = mm.vmas.borrow().overlapping(addr, end);
+            for part in known.iter().map(|vma| vma.clip(addr, end)) {
+                mm::do_mprotect(k, &mm, part.start, part.end.0 - part.start.0, prot)?;
+            }
+        }
+        _ => {
+            k.log(&format!(
+                "home asks the worker {} for a VMA operation that is neither munmap nor mprotect",
+                task.pid
+            ));
+            return Err(Errno::EPERM);
+        }
     }
-    let (mm, addr) = (task.mm(), VirtAddr(request.addr.get()));
-    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    mm::do_munmap(k, &mm, addr, request.len.get())?;
     Ok(addr)
 }
 
@@ -75,8 +90,8 @@ async fn process_at_origin(
     if op == VmaOp::Munmap {
         vma_server_munmap_origin(k, task, addr, len, from).await;
     }
-    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    match op {
+    let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    let result = match op {
         VmaOp::Mmap => mm::do_mmap(k, &mm, &mmap_request(k, request)?),
         VmaOp::Munmap => mm::do_munmap(k, &mm, addr, len).map(|()| addr),
         VmaOp::Mprotect => mm::do_mprotect(
@@ -96,7 +111,12 @@ async fn process_at_origin(
         }
         VmaOp::Brk => mm::do_brk(k, &mm, addr),
         VmaOp::Nop | VmaOp::Mremap => Err(Errno::EINVAL),
+    };
+    drop(guard);
+    if op == VmaOp::Mprotect && result.is_ok() {
+        vma_server_mprotect_origin(k, task, addr, len, request.prot.get(), from).await;
     }
+    result
 }
 
 /// `vma_server_munmap_origin`: tells every node that has the process, but `except` and this one, one after the other, waiting for each.
@@ -105,6 +125,40 @@ pub async fn vma_server_munmap_origin(
     task: &Rc<Task>,
     addr: VirtAddr,
     len: u64,
+    except: Nid,
+) {
+    let mut request = VmaOpRequest::new_zeroed();
+    request.operation.set(VmaOp::Munmap.number());
+    request.addr.set(addr.0);
+    request.len.set(len);
+    tell_guests(k, task, request, "a munmap on another node", except).await;
+}
+
+/// The same for a new protection, of `prot`'s bits. K52 tells nobody, so that a guest keeps to the old one.
+pub async fn vma_server_mprotect_origin(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    len: u64,
+    prot: u64,
+    except: Nid,
+) {
+    if k.config.profile == Profile::K52 {
+        return;
+    }
+    let mut request = VmaOpRequest::new_zeroed();
+    request.operation.set(VmaOp::Mprotect.number());
+    request.addr.set(addr.0);
+    request.len.set(len.next_multiple_of(PAGE_SIZE));
+    request.prot.set(prot);
+    tell_guests(k, task, request, "an mprotect on another node", except).await;
+}
+
+async fn tell_guests(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    request: VmaOpRequest,
+    what: &'static str,
     except: Nid,
 ) {
     let Some(rc) = task.mm().remote() else { return };
@@ -116,21 +170,14 @@ pub async fn vma_server_munmap_origin(
             continue;
         };
         let station = WaitStation::get(k, task.pid, Replies(1)).await;
-        let mut request = VmaOpRequest::new_zeroed();
+        let mut request = request.clone();
         request.origin_pid.set(worker.0);
         request.remote_pid.set(task.pid.0);
         request.remote_ws.set(station.id().as_i32());
-        request.operation.set(VmaOp::Munmap.number());
-        request.addr.set(addr.0);
-        request.len.set(len);
+        let addr = VirtAddr(request.addr.get());
         pcn_kmsg_send(k, nid, request);
         station
-            .wait(
-                k,
-                WaitRecord::new("a munmap on another node")
-                    .addr(addr)
-                    .whom(nid, worker),
-            )
+            .wait(k, WaitRecord::new(what).addr(addr).whom(nid, worker))
             .await;
     }
 }

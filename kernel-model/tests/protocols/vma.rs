@@ -2,6 +2,7 @@
 
 use isa::Errno;
 use isa::syscall::{PopcornCall, Sysno};
+use kernel_model::Profile;
 use kernel_model::signal::Signal;
 use kernel_model::task::ExitStatus;
 use msglayer::messages::{VmaInfoRequest, VmaInfoResponse, VmaOpRequest, VmaOpResponse};
@@ -192,8 +193,7 @@ fn munmap_at_home_reaches_every_guest_one_after_the_other() {
 }
 
 #[test]
-fn mprotect_at_home_is_not_seen_by_a_guest_that_has_the_page() {
-    // The thread's twin at the guest keeps the area and the page, writable, whatever home does.
+fn mprotect_at_home_binds_guests_that_have_the_page_unless_it_is_k52() {
     let after = |nid: u64| {
         let mut script = map_area();
         script.extend(migrate(1));
@@ -206,14 +206,46 @@ fn mprotect_at_home_is_not_seen_by_a_guest_that_has_the_page() {
         script.extend([Op::Store(Imm(AREA), Imm(2)), exit_group(0)]);
         script
     };
-    let cluster = Setup::mixed(3).run_clean(after(1));
-    assert_eq!(operations(&cluster), [""; 0], "nobody is told");
-    // Home itself and a guest that fetches the area only now are bound by it.
-    for nid in [0, 2] {
+    let told = [
+        format!("0>1 Mprotect {AREA:#x}"),
+        format!("1>0 0 {AREA:#x}"),
+    ];
+    for nid in 0..3 {
         let (outcome, cluster) = Setup::mixed(3).run(after(nid));
         assert_eq!(outcome, segfault(), "on node {nid}");
+        assert_eq!(operations(&cluster), told, "the guest that has the process");
         cluster.assert_clean();
+        let original = Setup::mixed(3).with(|s| s.profile = Profile::K52);
+        let (outcome, cluster) = original.run(after(nid));
+        // The thread's twin keeps the area and the page, writable, whatever home does.
+        let expected = if nid == 1 {
+            Outcome::exited(0)
+        } else {
+            segfault()
+        };
+        assert_eq!(outcome, expected, "on node {nid}");
+        assert_eq!(operations(&cluster), [""; 0], "nobody is told");
     }
+}
+
+#[test]
+fn a_guest_that_had_no_access_gets_it_by_an_mprotect_at_home() {
+    let mut script = vec![
+        call(Sysno::Mmap, &[AREA, LEN, 0, PRIVATE_ANON, u64::MAX, 0]),
+        Op::Expect(Ret, Imm(AREA)),
+    ];
+    script.extend(migrate(1));
+    // Knows the area from here on.
+    script.extend(ok(Sysno::Mprotect, &[AREA + LEN / 2, LEN / 2, READ]));
+    script.extend(migrate(0));
+    script.extend(ok(Sysno::Mprotect, &[AREA, LEN, READ_WRITE]));
+    script.extend(migrate(1));
+    script.extend([
+        Op::Store(Imm(AREA), Imm(1)),
+        Op::Store(Imm(AREA + LEN - 8), Imm(2)),
+        exit_group(0),
+    ]);
+    Setup::mixed(2).run_clean(script);
 }
 
 #[test]
