@@ -11,10 +11,16 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, io, thread};
 
-use kettle_cc::Build;
 use kettle_cc::libc::{self, Libc};
+use kettle_cc::{Build, MigrationPoints};
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// The programs that do not say themselves where they migrate.
+const POINTS: [(&str, MigrationPoints); 2] = [
+    ("points_functions", MigrationPoints::Functions),
+    ("points_loops", MigrationPoints::Loops),
+];
 
 fn main() -> ExitCode {
     match build_all() {
@@ -69,8 +75,10 @@ fn build(source: &Path, out: &Path, common: &DefaultHasher, libc: &Libc) -> Resu
         return Ok(());
     }
     let flags = ["-O2", "-Wall", "-Wextra", "-Werror"];
+    let points = POINTS.iter().find(|(of, _)| *of == name);
     let program = Build::new()
         .libc(libc.clone())
+        .migration_points(points.map_or(MigrationPoints::Manual, |(_, points)| *points))
         .sources([source])
         .flags(flags)
         .out_dir(out)

@@ -15,7 +15,10 @@ void on_arrival(void (*hook)(void))
 
 int propose_migration(int tid, int nid)
 {
-    return (int)kettle_syscall2(KETTLE_SYS_popcorn_propose_migration, tid, nid);
+    int error = (int)kettle_syscall2(KETTLE_SYS_popcorn_propose_migration, tid, nid);
+    if (error == 0)
+        __kettle_raise_all();
+    return error;
 }
 
 int get_thread_status(struct popcorn_thread_status *status)
@@ -43,7 +46,7 @@ bool node_available(int nid)
     return nid >= 0 && nid < MAX_POPCORN_NODES && node_info(nodes) >= 0 && nodes[nid].status == 1;
 }
 
-int check_migrate(void)
+int __kettle_go_as_proposed(void)
 {
     struct popcorn_thread_status status;
     int error = get_thread_status(&status);
@@ -52,6 +55,12 @@ int check_migrate(void)
     if (status.proposed_nid < 0 || status.proposed_nid == status.current_nid)
         return 0;
     return migrate(status.proposed_nid);
+}
+
+int check_migrate(void)
+{
+    __kettle_count_point();
+    return __kettle_go_as_proposed();
 }
 
 long migration_arrivals(void)

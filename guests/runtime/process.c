@@ -16,5 +16,6 @@ void __init_libc(char **envp, char *program);
 int __kettle_main(int argc, char **argv, char **envp)
 {
     __init_libc(envp, argv[0]);
+    __kettle_begin_hops(envp);
     exit(main(argc, argv, envp));
 }

@@ -135,6 +135,16 @@ const PROGRAMS: &[ProgramInfo] = &[
         "pointers to locals of five frames, written through after migrations",
     ),
     threaded(
+        "points_functions",
+        5,
+        "migration points at entries of functions and at system calls",
+    ),
+    threaded(
+        "points_loops",
+        5,
+        "migration points also at every round of a loop",
+    ),
+    threaded(
         "producer_consumer",
         2,
         "a bounded queue between threads on two nodes",

@@ -15,7 +15,7 @@ use kernel_model::task::ExitStatus;
 use msglayer::{Bandwidth, LinkModel, SimDuration, SimTime};
 
 use super::{FAILED, REFUSED, say};
-use crate::cluster::{Cluster, Outcome};
+use crate::cluster::{Cluster, Outcome, hop_variable};
 use crate::config::{ClusterConfig, MemorySize, NodeSpec};
 use crate::keep;
 use crate::program::Program;
@@ -64,6 +64,9 @@ pub struct RunArgs {
     /// A variable of the program's environment; there is no other
     #[arg(long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
+    /// Let each thread of a kettle-cc program hop to the next node at every Nth migration point that it passes
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    hop_every: Option<u32>,
     /// Write every event to a file, a line each; - is standard error
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
@@ -105,6 +108,8 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
             bail!("--env {variable}: write NAME=VALUE");
         }
     }
+    let mut environment = args.environment.clone();
+    environment.extend(args.hop_every.map(hop_variable));
     let program = Program::open(Path::new(program))?;
     program.origin_image(0, config.nodes[0].isa)?;
     let trace = match &args.trace {
@@ -122,7 +127,7 @@ pub(super) fn run(args: &RunArgs) -> Result<u8> {
     if let Some(path) = &args.stdin {
         cluster.feed(&read_input(path)?);
     }
-    let outcome = cluster.run(&program, arguments, &args.environment)?;
+    let outcome = cluster.run(&program, arguments, &environment)?;
     let lost = match (args.writable, &args.root) {
         (true, Some(root)) => keep_changes(&cluster, root).err(),
         _ => None,

@@ -63,6 +63,12 @@ pub enum Outcome {
     TimeLimit(SimTime),
 }
 
+/// The variable of the environment that lets each thread of a kettle-cc program hop to the next node at every Nth of its migration points. The
+/// program's runtime takes it out before the program sees it (`guests/runtime/points.c`).
+pub fn hop_variable(every: u32) -> String {
+    format!("KETTLE_HOP_EVERY={every}")
+}
+
 /// A cluster that runs one program.
 pub struct Cluster {
     kernels: Vec<Rc<Kernel>>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use emu::cluster::{Cluster, Outcome};
+use emu::cluster::{Cluster, Outcome, hop_variable};
 use emu::config::ClusterConfig;
 use emu::program::Program;
 use emu::record::{Console, Digest, Recorder, Trace};
@@ -41,11 +41,27 @@ pub fn run(config: &ClusterConfig, name: &str, arguments: &[&str]) -> Ran {
     run_traced(config, &guests::program(name), arguments, None)
 }
 
+/// The same with a hop of each thread at every Nth of its migration points.
+pub fn run_hopping(config: &ClusterConfig, name: &str, arguments: &[&str], every: u32) -> Ran {
+    let variable = hop_variable(every);
+    run_in(config, &guests::program(name), arguments, &[variable], None)
+}
+
 /// The same for a program by its path, with a trace if one is given.
 pub fn run_traced(
     config: &ClusterConfig,
     path: &Path,
     arguments: &[&str],
+    trace: Option<Trace>,
+) -> Ran {
+    run_in(config, path, arguments, &[], trace)
+}
+
+fn run_in(
+    config: &ClusterConfig,
+    path: &Path,
+    arguments: &[&str],
+    environment: &[String],
     trace: Option<Trace>,
 ) -> Ran {
     let what = format!("{} {arguments:?} on {:?}", path.display(), config.nodes);
@@ -55,7 +71,7 @@ pub fn run_traced(
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
     let outcome = cluster
-        .run(&program, &arguments, &[])
+        .run(&program, &arguments, environment)
         .unwrap_or_else(|error| panic!("{what}: {error}"));
     let Outcome::Exited(status) = outcome else {
         panic!("{what}: {outcome:?}")

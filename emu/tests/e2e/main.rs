@@ -12,6 +12,7 @@ mod kettle;
 mod matrix;
 mod native;
 mod npb_ep;
+mod points;
 mod poison;
 mod refusals;
 mod start_up;

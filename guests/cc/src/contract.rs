@@ -3,6 +3,15 @@
 /// Natively defined functions that may migrate the calling thread.
 pub const MIGRATION_ROOTS: &[&str] = &["migrate"];
 
+/// The word of a thread that is not 0 when its next migration point calls [`POINT`].
+pub const PENDING: &str = "__kettle_pending";
+/// What a migration point calls; it may migrate.
+pub const POINT: &str = "__kettle_point";
+/// The native system call of the library, and what takes its place where system calls are migration points.
+pub const SYSTEM_CALL: &str = "__kettle_sys";
+/// See [`SYSTEM_CALL`].
+pub const SYSTEM_CALL_AT_POINT: &str = "__kettle_sys_at_point";
+
 /// Where a program starts, natively.
 pub const ENTRY: &str = "_start";
 

@@ -6,7 +6,9 @@ use isa::Isa;
 use isa::callsites::CallSites;
 
 use crate::archive::{self, Library};
-use crate::contract::{KEPT_SYMBOLS, LINKER_SYMBOLS, MIGRATION_ROOTS};
+use crate::contract::{
+    KEPT_SYMBOLS, LINKER_SYMBOLS, MIGRATION_ROOTS, PENDING, POINT, SYSTEM_CALL_AT_POINT,
+};
 use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
 use crate::inputs::{Input, Kind};
@@ -16,7 +18,7 @@ use crate::object_file::{self, Elf};
 use crate::runtime::Runtime;
 use crate::strictness::Strictness;
 use crate::tools::{LLD, Workshop, image, in_parallel};
-use crate::xform::{self, Failure, Transformed};
+use crate::xform::{self, Failure, MigrationPoints, Transformed};
 use crate::{BuildError, backend, frontend, reserved, script, strictness};
 
 /// A program to be built: what goes in, and where the output goes.
@@ -32,6 +34,7 @@ pub struct Build {
     includes: Vec<PathBuf>,
     flags: Vec<String>,
     roots: Vec<String>,
+    points: MigrationPoints,
     foundation: Foundation,
     out_dir: PathBuf,
     name: String,
@@ -89,6 +92,7 @@ impl Build {
             includes: Vec::new(),
             flags: vec!["-O2".into()],
             roots: MIGRATION_ROOTS.iter().map(|r| (*r).to_owned()).collect(),
+            points: MigrationPoints::Manual,
             foundation: Foundation::Default,
             out_dir: ".".into(),
             name: "a.out".into(),
@@ -127,6 +131,11 @@ impl Build {
     /// Says that a natively defined function may migrate its caller, as `migrate` does.
     pub fn migration_root(mut self, function: impl Into<String>) -> Self {
         self.roots.push(function.into());
+        self
+    }
+    /// Where the program's threads may migrate besides calls of `migrate` and `check_migrate`.
+    pub fn migration_points(mut self, points: MigrationPoints) -> Self {
+        self.points = points;
         self
     }
     /// Links a runtime and no C library: for programs that bring all themselves.
@@ -322,13 +331,21 @@ impl Build {
         let names = ground.runtime().neutral();
         let runtime: Vec<String> = names.into_iter().map(Runtime::bitcode_name).collect();
         let mut bitcode = self.bitcode(shop, ground, natives, &runtime)?;
+        let mut kept = natives.undefined.clone();
+        if self.points != MigrationPoints::Manual {
+            for module in &bitcode {
+                let path = shop.path(module);
+                xform::mark_program(&path, self.points).map_err(BuildError::malformed(&path))?;
+            }
+            kept.extend([PENDING, POINT, SYSTEM_CALL_AT_POINT].map(str::to_owned));
+        }
         bitcode.extend(runtime);
         let modules = bitcode.clone();
         let twice = |error| self.defined_twice(shop, &modules, error);
         if let Ground::Libc(libc) = ground {
             bitcode = vec![libc.link(shop, &bitcode).map_err(twice)?.to_owned()];
         }
-        frontend::link(shop, &bitcode, &natives.undefined, "whole.bc").map_err(twice)
+        frontend::link(shop, &bitcode, &kept, "whole.bc").map_err(twice)
     }
 
     /// Says which inputs define what LLVM's linker has found more than once, when that is why it failed.
@@ -382,6 +399,7 @@ impl Build {
                 .cloned()
                 .chain(KEPT_SYMBOLS.iter().map(|s| (*s).to_owned()))
                 .collect(),
+            points: self.points,
             defined_elsewhere: natives
                 .defined
                 .iter()

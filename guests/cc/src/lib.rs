@@ -9,7 +9,7 @@
 //! Rejected: a native C library per ISA with equal data layouts. Everything that two front ends lay out differently (va_list, stat, jmp_buf,
 //! struct padding) would have to be found and unified; one front end has none of these questions.
 //!
-//! Left out: shared libraries, C++, position-independent code, migration elsewhere than in calls.
+//! Left out: shared libraries, C++, position-independent code.
 #![deny(unsafe_code)]
 
 mod archive;
@@ -42,4 +42,4 @@ pub use error::BuildError;
 pub use frontend::Product;
 pub use runtime::{Runtime, SourceFile};
 pub use tools::say;
-pub use xform::Refusal;
+pub use xform::{MigrationPoints, Refusal};

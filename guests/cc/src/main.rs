@@ -32,6 +32,7 @@ fn run(line: &CommandLine) -> anyhow::Result<()> {
     }
     let mut build = Build::new()
         .flags(line.front_end.iter().cloned())
+        .migration_points(line.migration_points)
         .debug_info(line.debug_info)
         .verbose(line.verbose);
     if let Some(directory) = &line.keep {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use isa::Isa;
-use kettle_cc::{Build, Program};
+use kettle_cc::{Build, MigrationPoints, Program};
 use tempfile::TempDir;
 
 /// Builds one C file on the library.
@@ -109,7 +109,7 @@ fn the_library_keeps_nothing_in_machine_frames_over_its_system_calls() {
     ] {
         let directory = TempDir::new().expect("a temporary directory");
         let program = build(&directory, &programs.join(name).with_extension("c"), |b| {
-            b.migration_root("__kettle_sys")
+            b.migration_points(MigrationPoints::Functions)
         });
         assert!(
             program.sites > at_least,

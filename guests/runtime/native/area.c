@@ -82,6 +82,8 @@ static struct kettle_thread *lay_out(char *data_end, size_t native)
     *(uint64_t *)tp[POPCORN_ARCH_X86_64] = tp[POPCORN_ARCH_X86_64];
     *(char **)(tp[THIS_ARCH] + TP_OFFSET(__dsp)) = (char *)((size_t)data_end & ~15ul);
 
+    *(unsigned *)(tp[THIS_ARCH] + TP_OFFSET(__kettle_pending)) = __kettle_pending_at_start;
+
     struct kettle_thread *thread = (struct kettle_thread *)(tp[THIS_ARCH] + TP_OFFSET(__kettle_self));
     thread->self = thread;
     for (int arch = 0; arch < 2; arch++)

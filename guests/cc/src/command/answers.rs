@@ -45,7 +45,9 @@ kettle-cc FILE... [-o PROG]: compiles C into PROG_x86-64 and PROG_aarch64, betwe
   -x LANGUAGE          c, cpp-output or none
   @FILE                arguments from a file
   --keep DIR           keep all intermediate files in a directory
-  --migration-points=manual  threads migrate in calls of migrate() and check_migrate()
+  --migration-points=manual  threads migrate in calls of migrate() and check_migrate() only (to be given when linking)
+  --migration-points=functions  also at the entry of every function of the program, and at system calls
+  --migration-points=loops      also at every round of a loop of the program
   -v                   print every command
   --version -dumpversion -dumpmachine -print-prog-name= -print-file-name= -print-search-dirs  about the compiler";
 

@@ -14,8 +14,8 @@ use thiserror::Error;
 pub use answers::Question;
 use flags::Rule;
 
-use crate::Product;
 use crate::inputs::{Input, Language};
+use crate::{MigrationPoints, Product};
 
 /// What a command line asks for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct CommandLine {
     pub debug_info: bool,
     /// `-v`.
     pub verbose: bool,
+    /// `--migration-points`.
+    pub migration_points: MigrationPoints,
     /// `--keep`.
     pub keep: Option<PathBuf>,
 }
@@ -164,7 +166,8 @@ impl Parser {
             return self.linker(value);
         }
         if let Some(value) = argument.strip_prefix("--migration-points=") {
-            return migration_points(value);
+            self.line.migration_points = migration_points(value)?;
+            return Ok(());
         }
         if let Some(value) = argument.strip_prefix("--keep=") {
             self.line.keep = Some(PathBuf::from(value));
@@ -178,7 +181,9 @@ impl Parser {
                 return self.linker(&value);
             }
             "--keep" => self.line.keep = Some(PathBuf::from(self.value(&argument)?)),
-            "--migration-points" => return migration_points(&self.value(&argument)?),
+            "--migration-points" => {
+                self.line.migration_points = migration_points(&self.value(&argument)?)?;
+            }
             "-MD" | "-MMD" => {
                 self.line.dependencies.wanted = true;
                 self.front_end("-MMD");
@@ -390,14 +395,16 @@ const LINKER_IGNORED: &[&str] = &[
     "-z*",
 ];
 
-fn migration_points(value: &str) -> Result<(), UsageError> {
-    if value == "manual" {
-        return Ok(());
+fn migration_points(value: &str) -> Result<MigrationPoints, UsageError> {
+    match value {
+        "manual" => Ok(MigrationPoints::Manual),
+        "functions" => Ok(MigrationPoints::Functions),
+        "loops" => Ok(MigrationPoints::Loops),
+        _ => Err(refused(
+            &format!("--migration-points={value}"),
+            "there are manual (calls of migrate() and check_migrate()), functions (also entries of functions, and system calls) and loops (also every round of a loop)",
+        )),
     }
-    Err(refused(
-        &format!("--migration-points={value}"),
-        "threads migrate in calls of migrate() and check_migrate(), which is called manual",
-    ))
 }
 
 #[cfg(test)]
@@ -487,8 +494,8 @@ mod tests {
             ("-m32", "-m32: programs are 64-bit"),
             ("@missing.rsp", "cannot read the response file missing.rsp"),
             (
-                "--migration-points=loops",
-                "--migration-points=loops: threads migrate in calls",
+                "--migration-points=often",
+                "--migration-points=often: there are manual",
             ),
         ] {
             let message = parse(text).expect_err(text);

@@ -80,6 +80,24 @@ impl Dominance {
         Some(self.blocks[at])
     }
 
+    /// A set of blocks of which every way round passes one: where edges lead back to. Of a natural loop that is its head.
+    pub fn loop_heads(&self) -> Vec<Block> {
+        let leads_back = |from: usize, to: usize| {
+            self.order[from] != usize::MAX && self.order[to] <= self.order[from]
+        };
+        let mut heads = vec![false; self.blocks.len()];
+        for (from, block) in self.blocks.iter().enumerate() {
+            for to in block.successors() {
+                if let Some(to) = self.number.get(to).copied() {
+                    heads[to] |= leads_back(from, to);
+                }
+            }
+        }
+        let all = self.blocks.iter().zip(heads);
+        all.filter_map(|(block, is_head)| is_head.then_some(*block))
+            .collect()
+    }
+
     fn find_parents(&mut self, reverse_postorder: &[usize], predecessors: &[Vec<usize>]) {
         let Some((entry, rest)) = reverse_postorder.split_first() else {
             return;

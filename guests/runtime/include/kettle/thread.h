@@ -24,6 +24,15 @@ struct kettle_thread {
 };
 
 extern _Thread_local __attribute__((tls_model("local-exec"))) struct kettle_thread __kettle_self;
+
+/* Migration points (points.c, node.c): see there. */
+extern _Thread_local __attribute__((tls_model("local-exec"))) unsigned __kettle_pending;
+extern unsigned __kettle_pending_at_start;
+void __kettle_begin_hops(char **environment);
+void __kettle_count_point(void);
+int __kettle_go_as_proposed(void);
+void __kettle_raise(unsigned *pending);
+void __kettle_raise_all(void);
 #endif
 
 #endif

@@ -3,6 +3,7 @@
 use inkwell::llvm_sys::core::*;
 use inkwell::llvm_sys::prelude::LLVMAttributeRef;
 
+use super::value::owned_text;
 use super::{Type, Value};
 
 /// The attribute index of the function itself.
@@ -42,6 +43,21 @@ impl Value {
             )),
             known => llvm!(LLVMRemoveEnumAttributeAtIndex(self.0, index, known)),
         }
+    }
+    /// The value of a function's string attribute.
+    pub fn text_attribute(self, name: &str) -> Option<String> {
+        let attribute = llvm!(LLVMGetStringAttributeAtIndex(
+            self.0,
+            FUNCTION_INDEX,
+            name.as_ptr().cast(),
+            name.len() as u32
+        ));
+        if attribute.is_null() {
+            return None;
+        }
+        let mut len = 0;
+        let value = llvm!(LLVMGetStringAttributeValue(attribute, &mut len));
+        Some(owned_text(value, len as usize))
     }
     /// Whether a function has an attribute.
     pub fn has_attribute(self, index: u32, name: &str) -> bool {

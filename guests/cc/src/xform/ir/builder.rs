@@ -3,7 +3,11 @@
 use std::ffi::CString;
 
 use inkwell::llvm_sys::core::*;
-use inkwell::llvm_sys::{LLVMLinkage, LLVMOpcode};
+use inkwell::llvm_sys::debuginfo::{
+    LLVMDIBuilderCreateDebugLocation, LLVMDISubprogramGetLine, LLVMGetSubprogram,
+    LLVMInstructionGetDebugLoc, LLVMSetSubprogram,
+};
+use inkwell::llvm_sys::{LLVMIntPredicate, LLVMLinkage, LLVMOpcode};
 
 use super::{Block, FUNCTION_INDEX, Ir, Type, Value, kind};
 
@@ -38,6 +42,11 @@ impl Ir<'_> {
     /// Moves everything behind `instruction` into a new block and jumps there. Phi nodes of the successors are rebuilt, because the
     /// C interface cannot replace the block of an incoming edge; handles of phi nodes are stale after this.
     pub fn split_after(&self, instruction: Value) {
+        self.split_before(instruction.next());
+    }
+    /// Moves `instruction`, which is no phi node, and everything behind it into a new block and jumps there; the two blocks. Phi nodes as
+    /// in [`Ir::split_after`].
+    pub fn split_before(&self, instruction: Value) -> (Block, Block) {
         let head = instruction.block();
         let tail = Block(llvm!(LLVMInsertBasicBlockInContext(
             self.context,
@@ -51,26 +60,23 @@ impl Ir<'_> {
                 successors.push(successor);
             }
         }
-        llvm!(LLVMPositionBuilderAtEnd(self.builder, tail.0));
-        // Without this the builder would give every moved instruction its own source line.
-        llvm!(LLVMSetCurrentDebugLocation2(
-            self.builder,
-            std::ptr::null_mut()
-        ));
-        let mut next = instruction.next();
+        // Without a location of its own the builder leaves every moved instruction its source line.
+        self.at_end(tail);
+        let mut next = instruction;
         while !next.0.is_null() {
             let moved = next;
             next = moved.next();
             llvm!(LLVMInstructionRemoveFromParent(moved.0));
             llvm!(LLVMInsertIntoBuilder(self.builder, moved.0));
         }
-        llvm!(LLVMPositionBuilderAtEnd(self.builder, head.0));
-        llvm!(LLVMBuildBr(self.builder, tail.0));
+        self.at_end(head);
+        self.jump(tail);
         for phi in successors.into_iter().flat_map(Block::phis) {
             if phi.incoming().iter().any(|(_, from)| *from == head) {
                 self.redirect_phi(phi, head, tail, false);
             }
         }
+        (head, tail)
     }
     /// Puts a new block on the way from one block to another, all edges between them together. Phi nodes of `to` are rebuilt, so that handles of
     /// them are stale after this.
@@ -199,6 +205,60 @@ impl Ir<'_> {
     pub fn and(&self, a: Value, b: Value) -> Value {
         Value(llvm!(LLVMBuildAnd(self.builder, a.0, b.0, NAMELESS)))
     }
+    /// Gives what is built from now on the source line of `place`, or else that of `function`: a call needs one where its function has.
+    pub fn locate(&self, function: Value, place: Value) {
+        let subprogram = llvm!(LLVMGetSubprogram(function.0));
+        if subprogram.is_null() {
+            return;
+        }
+        let mut location = llvm!(LLVMInstructionGetDebugLoc(place.0));
+        if location.is_null() {
+            location = llvm!(LLVMDIBuilderCreateDebugLocation(
+                self.context,
+                LLVMDISubprogramGetLine(subprogram),
+                0,
+                subprogram,
+                std::ptr::null_mut()
+            ));
+        }
+        llvm!(LLVMSetCurrentDebugLocation2(self.builder, location));
+    }
+    /// `integer != 0`
+    pub fn is_not_zero(&self, integer: Value) -> Value {
+        Value(llvm!(LLVMBuildICmp(
+            self.builder,
+            LLVMIntPredicate::LLVMIntNE,
+            integer.0,
+            integer.type_of().zero().0,
+            NAMELESS
+        )))
+    }
+    /// Ends a block.
+    pub fn jump(&self, to: Block) {
+        llvm!(LLVMBuildBr(self.builder, to.0));
+    }
+    /// Ends a block with a condition, one way and the other being that likely.
+    pub fn branch(&self, condition: Value, yes: Block, no: Block, weights: [u32; 2]) {
+        let branch = llvm!(LLVMBuildCondBr(self.builder, condition.0, yes.0, no.0));
+        let name = "branch_weights";
+        let mut parts = vec![llvm!(LLVMMDStringInContext2(
+            self.context,
+            name.as_ptr().cast(),
+            name.len()
+        ))];
+        parts.extend(weights.map(|w| llvm!(LLVMValueAsMetadata(self.number32(w).0))));
+        let node = llvm!(LLVMMDNodeInContext2(
+            self.context,
+            parts.as_mut_ptr(),
+            parts.len()
+        ));
+        let kind = "prof";
+        llvm!(LLVMSetMetadata(
+            branch,
+            LLVMGetMDKindIDInContext(self.context, kind.as_ptr().cast(), kind.len() as u32),
+            LLVMMetadataAsValue(self.context, node)
+        ));
+    }
     /// `switch (integer)` over 64-bit cases.
     pub fn switch(&self, integer: Value, otherwise: Block, cases: &[(u64, Block)]) {
         let count = cases.len() as u32;
@@ -304,11 +364,9 @@ impl Ir<'_> {
     }
     /// Gives `new` the debug description of the function `old`, which is about to be deleted.
     pub fn move_subprogram(&self, old: Value, new: Value) {
-        let subprogram = llvm!(inkwell::llvm_sys::debuginfo::LLVMGetSubprogram(old.0));
+        let subprogram = llvm!(LLVMGetSubprogram(old.0));
         if !subprogram.is_null() {
-            llvm!(inkwell::llvm_sys::debuginfo::LLVMSetSubprogram(
-                new.0, subprogram
-            ));
+            llvm!(LLVMSetSubprogram(new.0, subprogram));
         }
     }
 }

@@ -280,6 +280,10 @@ impl Value {
     pub fn set_alignment(self, bytes: u64) {
         llvm!(LLVMSetAlignment(self.0, bytes as u32));
     }
+    /// Declares that a load must be made each time it is come to.
+    pub fn set_volatile(self) {
+        llvm!(LLVMSetVolatile(self.0, 1));
+    }
     /// The calling convention of a function.
     pub fn calling_convention(self) -> u32 {
         llvm!(LLVMGetFunctionCallConv(self.0))

@@ -1,0 +1,5 @@
+/*
+ * Migration points at entries of functions and at system calls.
+ */
+#define NAME "points_functions"
+#include "points.h"
