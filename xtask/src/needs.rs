@@ -31,6 +31,8 @@ enum Sign {
     All(&'static [&'static str]),
     /// One of these programs does.
     Any(&'static [&'static str]),
+    /// This program, which knows no `--version`, runs an empty script.
+    Script(&'static str),
     /// One file of each group exists below LLVM's own directory.
     LlvmFiles(&'static [&'static [&'static str]]),
 }
@@ -83,17 +85,42 @@ pub const BUILD: &[Need] = &[
     },
 ];
 
-/// What the tests need on top: the other ISA's Linux in user space, to compare every guest program with a native run.
-pub const TEST: &[Need] = &[Need {
-    what: "QEMU's user-mode emulators (the native runs of both ISAs)",
-    package: "qemu-user",
-    sign: Sign::All(&["qemu-x86_64", "qemu-aarch64"]),
-}];
+/// What the tests need on top: the other ISA's Linux in user space, to compare every guest program with a native run, and what programs that
+/// nobody here wrote need for their own builds.
+pub const TEST: &[Need] = &[
+    Need {
+        what: "QEMU's user-mode emulators (the native runs of both ISAs)",
+        package: "qemu-user",
+        sign: Sign::All(&["qemu-x86_64", "qemu-aarch64"]),
+    },
+    Need {
+        what: "Tcl (SQLite's makefile makes its one file of C with it)",
+        package: "tcl",
+        sign: Sign::Script("tclsh"),
+    },
+    Need {
+        what: "make (builds the programs of others)",
+        package: "make",
+        sign: Sign::All(&["make"]),
+    },
+    Need {
+        what: "xz (unpacks the sources of others)",
+        package: "xz-utils",
+        sign: Sign::All(&["xz"]),
+    },
+    Need {
+        what: "bzip2 (unpacks the sources of others)",
+        package: "bzip2",
+        sign: Sign::Script("bzip2"),
+    },
+];
 
 /// The machine as far as this module looks at it; tests put an imagined one in its place.
 pub trait Machine {
     /// Whether `program --version` runs and ends well.
     fn answers(&self, program: &str) -> bool;
+    /// Whether `program` runs and ends well with nothing to read.
+    fn runs_nothing(&self, program: &str) -> bool;
     /// Whether LLVM 19's directory holds `file`.
     fn llvm_has(&self, file: &str) -> bool;
     /// Whether packages come by apt here.
@@ -176,6 +203,7 @@ fn present(sign: &Sign, machine: &dyn Machine) -> bool {
     match sign {
         Sign::All(programs) => programs.iter().all(|program| machine.answers(program)),
         Sign::Any(programs) => programs.iter().any(|program| machine.answers(program)),
+        Sign::Script(program) => machine.runs_nothing(program),
         Sign::LlvmFiles(groups) => groups
             .iter()
             .all(|group| group.iter().any(|file| machine.llvm_has(file))),
@@ -209,6 +237,10 @@ impl Machine for ThisMachine {
         answers(&[program, "--version"])
     }
 
+    fn runs_nothing(&self, program: &str) -> bool {
+        answers(&[program])
+    }
+
     fn llvm_has(&self, file: &str) -> bool {
         self.llvm.join(file).exists()
     }
@@ -236,6 +268,9 @@ mod tests {
     impl Machine for Lacking {
         fn answers(&self, program: &str) -> bool {
             !self.names.contains(&program)
+        }
+        fn runs_nothing(&self, program: &str) -> bool {
+            self.answers(program)
         }
         fn llvm_has(&self, file: &str) -> bool {
             !self.names.contains(&file)
@@ -265,8 +300,9 @@ mod tests {
         let cases: &[(&'static [&'static str], &[&str])] = &[
             (&[], &[]),
             (&["cmake"], &["cmake"]),
-            (&["make"], &[]),
-            (&["make", "ninja"], &["make"]),
+            (&["make"], &["make"]),
+            (&["ninja"], &[]),
+            (&["tclsh"], &["tcl"]),
             (&["opt-19"], &["llvm-19"]),
             (&["lib/libLLVM.so"], &[]),
             (&["lib/libLLVM.so", "lib/libLLVM-19.so"], &["llvm-19-dev"]),
