@@ -212,13 +212,14 @@ impl State {
         }
     }
 
-    /// The lowest stack byte that holds moved poison and is reached from `offset` upwards over bytes that were written since
-    /// the call: an outgoing stack argument, when `offset` is SP.
+    /// The lowest word of the stack whose lowest byte holds moved poison and which is reached from `offset` upwards over bytes that were
+    /// written since the call: an outgoing stack argument, when `offset` is SP. As of a register only the lowest byte is surely used;
+    /// what is above a narrow value may be anything.
     pub(super) fn moved_from(&self, offset: i32) -> Option<i32> {
         (offset..).find_map(|at| {
             let taint = self.read_stack(at, 1);
             if taint.moved != 0 {
-                Some(Some(at))
+                ((at - offset) % 8 == 0).then_some(Some(at))
             } else if taint.poison != 0 {
                 Some(None)
             } else {

@@ -123,6 +123,11 @@ fn leaks_are_found_on_x86_64() {
                 &["call ADDR: passes poison on the stack at CFA-64"],
             ),
             case(
+                "narrow_stack_argument",
+                "movb $1, %cl; movl %ecx, (%rsp); call native; EPILOGUE",
+                &[],
+            ),
+            case(
                 "called",
                 "call *%rbx; EPILOGUE",
                 &["call rbx: uses poison in rbx"],
