@@ -7,6 +7,7 @@
 use isa::Isa;
 
 use crate::BuildError;
+use crate::mir;
 use crate::strictness::{LATE_CLEANUP, Strictness};
 use crate::tools::{CLANG, LLC, LLVM_EXTRACT, Workshop, triple};
 
@@ -128,6 +129,7 @@ pub fn compile_part(
     let mut first = flags.clone();
     first.extend(["-stop-before=machine-latecleanup", &bitcode, "-o", &halfway]);
     shop.run(step.as_str(), LLC, first)?;
+    mir::make_readable(&shop.path(&halfway))?;
     flags.extend([
         "-start-after=machine-latecleanup",
         "-filetype=obj",

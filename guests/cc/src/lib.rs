@@ -26,6 +26,7 @@ pub mod inputs;
 pub mod layout;
 pub mod libc;
 mod lines;
+mod mir;
 pub mod object_file;
 mod reserved;
 mod runtime;

@@ -152,6 +152,9 @@ fn check(frame: &Frame, cases: &[Case]) {
     let sites: Vec<_> = cases.iter().enumerate().map(site).collect();
     let report = verify(&elf, frame.isa, &sites).expect("the program is fit to verify");
     assert_eq!(report.sites, cases.len());
+    for violation in &report.violations {
+        assert_eq!(violation.function, cases[violation.site as usize].name);
+    }
     let mut wrong = String::new();
     for (id, case) in cases.iter().enumerate() {
         let found = findings(&report, id as u32);
