@@ -12,10 +12,27 @@ _Thread_local int *__kettle_clear_tid;
 int main(int argc, char **argv, char **envp);
 void __init_libc(char **envp, char *program);
 
+/* Defined by kettle-cc: the program's constructors and destructors in the order in which they run, and a null pointer. */
+extern void (*const __kettle_constructors[])(void);
+extern void (*const __kettle_destructors[])(void);
+
+static void run(void (*const *functions)(void))
+{
+    for (; *functions; functions++)
+        (*functions)();
+}
+
+/* Called by exit(), after the handlers of atexit() (musl/src/exit/__libc_exit_fini.c). */
+void __kettle_run_destructors(void)
+{
+    run(__kettle_destructors);
+}
+
 /* Entered by native/<isa>/thread.S on the main thread's own stack. */
 int __kettle_main(int argc, char **argv, char **envp)
 {
     __init_libc(envp, argv[0]);
     __kettle_begin_hops(envp);
+    run(__kettle_constructors);
     exit(main(argc, argv, envp));
 }

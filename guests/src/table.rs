@@ -37,6 +37,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         "an interpreter in threaded code, and labels kept across migrations",
     ),
     plain(
+        "constructors",
+        "functions that run before main and at the end, and migrate",
+    ),
+    plain(
         "deep_recursion",
         "chains of up to 4,000 frames, and a tree of 32 leaves, that migrate at their leaves",
     ),

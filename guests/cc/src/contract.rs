@@ -12,6 +12,11 @@ pub const SYSTEM_CALL: &str = "__kettle_sys";
 /// See [`SYSTEM_CALL`].
 pub const SYSTEM_CALL_AT_POINT: &str = "__kettle_sys_at_point";
 
+/// The tables of functions that run before `main` and at the end, which the runtime declares and the transformation defines.
+pub const CONSTRUCTORS: &str = "__kettle_constructors";
+/// See [`CONSTRUCTORS`].
+pub const DESTRUCTORS: &str = "__kettle_destructors";
+
 /// Where a program starts, natively.
 pub const ENTRY: &str = "_start";
 

@@ -5,7 +5,7 @@
 //! their native frames as they like: at such a call a native frame holds a return address, a saved frame pointer, and junk.
 //!
 //! The phases, one file each, in this order:
-//! 1. [`computed_goto`] becomes switch; [`refuse`]: what cannot be made neutral is refused, with function and line;
+//! 1. [`computed_goto`] becomes switch, [`constructors`] become tables; [`refuse`]: what cannot be made neutral is refused, with function and line;
 //! 2. [`points`]: migration points that the user wants besides his own;
 //! 3. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 4. [`migrating`]: which functions may migrate;
@@ -18,6 +18,7 @@
 mod abi;
 mod calls;
 mod computed_goto;
+mod constructors;
 mod described;
 mod dominance;
 mod extent;
@@ -129,6 +130,7 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let ir = Ir::read(&context, input).map_err(Failure::Llvm)?;
     symbols::settle_weak(&ir, &options.native_symbols).map_err(Failure::Llvm)?;
     computed_goto::lower(&ir);
+    constructors::lower(&ir);
     refused(refuse::check_module(&ir, &options.roots))?;
     if options.points != MigrationPoints::Manual {
         points::insert(&ir).map_err(Failure::Llvm)?;

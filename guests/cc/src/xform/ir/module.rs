@@ -198,6 +198,26 @@ impl<'ctx> Ir<'ctx> {
         global
     }
 
+    /// Defines a nameless constant array of pointers, ended by a null pointer.
+    pub fn define_table(&self, pointers: &[Value]) -> Value {
+        let mut all: Vec<_> = pointers.iter().map(|p| p.0).collect();
+        all.push(self.pointer().zero().0);
+        let array = llvm!(LLVMConstArray2(
+            self.pointer().0,
+            all.as_mut_ptr(),
+            all.len() as u64
+        ));
+        let ty = llvm!(LLVMTypeOf(array));
+        let global = llvm!(LLVMAddGlobal(self.raw(), ty, c"".as_ptr()));
+        llvm!(LLVMSetInitializer(global, array));
+        llvm!(LLVMSetGlobalConstant(global, 1));
+        let global = Value(global);
+        global.set_alignment(8);
+        global.set_linkage(inkwell::llvm_sys::LLVMLinkage::LLVMExternalLinkage);
+        global.set_hidden();
+        global
+    }
+
     /// Size in memory of a type, bytes.
     pub fn size_of(&self, ty: Type) -> u64 {
         llvm!(LLVMABISizeOfType(self.layout.as_mut_ptr(), ty.0))

@@ -239,6 +239,15 @@ impl Value {
     pub fn delete_function(self) {
         llvm!(LLVMDeleteFunction(self.0));
     }
+    /// Deletes a global that has no uses.
+    pub fn delete_global(self) {
+        llvm!(LLVMDeleteGlobal(self.0));
+    }
+    /// The initial value of a global that is defined here.
+    pub fn initializer(self) -> Option<Value> {
+        let value = llvm!(LLVMGetInitializer(self.0));
+        (!value.is_null()).then_some(Value(value))
+    }
     /// Linkage of a function or global.
     pub fn linkage(self) -> LLVMLinkage {
         llvm!(LLVMGetLinkage(self.0))
