@@ -188,6 +188,33 @@ static void *refuses(void *argument)
     return argument;
 }
 
+static void *at_the_call(void *argument)
+{
+    sem_post(&ready);
+    for (;;)
+        sem_wait(&never);
+    return argument;
+}
+
+/* Cancellation finds the thread before, in and behind the call that it waits in. */
+static void cancel_everywhere(void)
+{
+    int joined = 0;
+    MIGRATION_POINT();
+    for (int i = 0; i < 60; i++) {
+        pthread_t thread;
+        void *result = 0;
+        pthread_create(&thread, 0, at_the_call, 0);
+        sem_wait(&ready);
+        for (volatile int spin = 0; spin < 25 * i; spin++)
+            ;
+        pthread_cancel(thread);
+        pthread_join(thread, &result);
+        joined += result == PTHREAD_CANCELED;
+    }
+    printf("cancelled everywhere: %d\n", joined);
+}
+
 static void cancel(const char *what, void *(*work)(void *))
 {
     cleaned = 0;
@@ -218,5 +245,6 @@ int main(int argc, char **argv)
     cancel("in a loop that asks", computes);
     cancel("at any time", at_any_time);
     cancel("when it allows it", refuses);
+    cancel_everywhere();
     return verdict("libc_cancel", pthread_mutex_trylock(&lock) == 0);
 }

@@ -9,6 +9,9 @@ _Thread_local __attribute__((aligned(64))) struct kettle_thread __kettle_self;
 /* The word that a thread clears and wakes when it ends (set_tid_address, and clone with CLONE_CHILD_CLEARTID). */
 _Thread_local int *__kettle_clear_tid;
 
+/* Not 0 there: the thread has been cancelled. Looked at by native/<isa>/cancel.S. */
+_Thread_local const volatile int *__kettle_cancel_word;
+
 int main(int argc, char **argv, char **envp);
 void __init_libc(char **envp, char *program);
 

@@ -25,6 +25,9 @@ enum {
     SYS_clone = 220,
 };
 
+/* In native/<isa>/cancel.S, by the kernel's own number. */
+long __kettle_syscall_cp(long nr, long a, long b, long c, long d, long e, long f);
+
 extern _Thread_local __attribute__((tls_model("local-exec"))) int *__kettle_clear_tid;
 
 /* Calls that both ISAs treat alike: true when `*result` is the answer. */

@@ -8,6 +8,9 @@
 
 __attribute__((visibility("hidden"))) long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f);
 
+/* The same, unless the thread has been cancelled before the call was made: then -ECANCELED. Needs __kettle_cancel_word. */
+__attribute__((visibility("hidden"))) long __kettle_sys_cp(long nr, long a, long b, long c, long d, long e, long f);
+
 static inline long __syscall0(long nr)
 {
     return __kettle_sys(nr, 0, 0, 0, 0, 0, 0);

@@ -138,29 +138,29 @@ static long stat_call(long nr, long a, long b, struct stat_neutral *out, long fl
     return result;
 }
 
-static long epoll_wait_call(long epoll, struct epoll_neutral *out, long count, long timeout, long mask, long mask_size)
+static long epoll_wait_call(system_call *make, long epoll, struct epoll_neutral *out, long count, long timeout, long mask,
+                            long mask_size)
 {
     struct epoll_own own[EPOLL_BATCH];
     if (count > EPOLL_BATCH)
         count = EPOLL_BATCH;
-    long result = call(SYS_epoll_pwait, epoll, (long)own, count, timeout, mask, mask_size);
+    long result = make(SYS_epoll_pwait, epoll, (long)own, count, timeout, mask, mask_size);
     for (long k = 0; k < result; k++)
         out[k] = (struct epoll_neutral){.events = own[k].events, .data = own[k].data};
     return result;
 }
 
-long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
+/* A call whose flags or structures may differ; `make` makes this kernel's. */
+static long converted(system_call *make, long nr, long a, long b, long c, long d, long e, long f)
 {
     long result;
-    if (sys_common(nr, a, b, c, d, &result, call))
-        return result;
     switch (nr) {
     case SYS_openat:
-        return call(nr, a, b, swap_flags(c, 1), d, e, f);
+        return make(nr, a, b, swap_flags(c, 1), d, e, f);
     case SYS_fcntl:
         if (b == F_SETFL)
-            return call(nr, a, b, swap_flags(c, 1), 0, 0, 0);
-        result = call(nr, a, b, c, d, e, f);
+            return make(nr, a, b, swap_flags(c, 1), 0, 0, 0);
+        result = make(nr, a, b, c, d, e, f);
         return b == F_GETFL && result >= 0 ? swap_flags(result, 0) : result;
     case SYS_newfstatat:
         return stat_call(nr, a, b, (struct stat_neutral *)c, d);
@@ -170,14 +170,25 @@ long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
         if (d) {
             const struct epoll_neutral *event = (const struct epoll_neutral *)d;
             struct epoll_own own = {.events = event->events, .data = event->data};
-            return call(nr, a, b, c, (long)&own, e, f);
+            return make(nr, a, b, c, (long)&own, e, f);
         }
-        return call(nr, a, b, c, 0, e, f);
+        return make(nr, a, b, c, 0, e, f);
     case SYS_epoll_pwait:
-        return epoll_wait_call(a, (struct epoll_neutral *)b, c, d, e, f);
+        return epoll_wait_call(make, a, (struct epoll_neutral *)b, c, d, e, f);
     default:
-        return call(nr, a, b, c, d, e, f);
+        return make(nr, a, b, c, d, e, f);
     }
+}
+
+long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
+{
+    long result;
+    return sys_common(nr, a, b, c, d, &result, call) ? result : converted(call, nr, a, b, c, d, e, f);
+}
+
+long __kettle_sys_cp(long nr, long a, long b, long c, long d, long e, long f)
+{
+    return converted(__kettle_syscall_cp, nr, a, b, c, d, e, f);
 }
 
 /* Of the registers a handler sees the program counter, the stack and frame pointers, and the address of a fault; it may change the first of them, and the mask. */

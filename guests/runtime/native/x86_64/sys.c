@@ -79,14 +79,20 @@ static const uint16_t numbers[] = {
 };
 #undef R
 
+/* -1: there is none. */
+static long own_number(long nr)
+{
+    return (size_t)nr < sizeof numbers / sizeof *numbers ? numbers[nr] - 1 : -1;
+}
+
 static long call(long nr, long a, long b, long c, long d, long e, long f)
 {
+    long number = own_number(nr);
+    if (number < 0)
+        return -ENOSYS;
     register long r10 __asm__("r10") = d;
     register long r8 __asm__("r8") = e;
     register long r9 __asm__("r9") = f;
-    long number = (size_t)nr < sizeof numbers / sizeof *numbers ? numbers[nr] - 1 : -1;
-    if (number < 0)
-        return -ENOSYS;
     long result;
     __asm__ volatile("syscall"
                      : "=a"(result)
@@ -103,6 +109,12 @@ long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f)
     if (nr == SYS_clone)
         return call(nr, a, b, c, e, d, f);
     return call(nr, a, b, c, d, e, f);
+}
+
+long __kettle_sys_cp(long nr, long a, long b, long c, long d, long e, long f)
+{
+    long number = own_number(nr);
+    return number < 0 ? -ENOSYS : __kettle_syscall_cp(number, a, b, c, d, e, f);
 }
 
 /* The context is in the layout that neutral code has. */
