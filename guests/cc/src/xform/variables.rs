@@ -15,7 +15,7 @@ use super::ir::{Block, DebugRecord, Instance, Ir, Lookup, Value};
 use super::liveness::Liveness;
 
 /// Functions with more records than this, counting each variable once for each call, get no DWARF locations; the table has them all the same.
-const MOST_RECORDS: usize = 20_000;
+const MOST_RECORDS: usize = 2_000;
 
 /// Bits of a variable; none for all of it.
 type Fragment = Option<(u32, u32)>;
