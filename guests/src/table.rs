@@ -148,6 +148,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         5,
         "migration points also at every round of a loop",
     ),
+    plain(
+        "popcorn_api",
+        "migrations as they are written for Popcorn's libmigrate, with callbacks",
+    ),
     threaded(
         "producer_consumer",
         2,
