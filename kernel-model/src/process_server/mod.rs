@@ -33,6 +33,7 @@ pub use migrate::{Migrated, sys_popcorn_migrate};
 pub use pairing::handle_task_pairing;
 pub use remote_clone::clone_at_remote;
 pub(crate) use remote_clone::serve_remote_clone;
+pub(crate) use shadow::end_before_reply;
 pub use status::{
     sys_popcorn_get_node_info, sys_popcorn_get_thread_status, sys_popcorn_propose_migration,
 };

@@ -39,12 +39,13 @@ const PERIOD: SimDuration = SimDuration::from_secs(1);
 /// Deviation of the default profile: when the thread group ends while the twin is away, the shadow tells the twin (SIGNAL_FWD) and goes on
 /// serving until it has ended. K52 sends the signal and leaves at once, so that a twin that waits for an answer waits for ever.
 pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> ShadowEnd {
-    let mut told = false;
+    let told = &task.signals.end_told;
+    told.set(false);
     loop {
         // Before the wait: a signal that came while a request was served wakes nobody.
-        if task.is_dying() && !told {
-            told = forward_group_exit(k, task);
-            if told && k.config.profile == Profile::K52 {
+        if task.is_dying() && !told.get() {
+            told.set(forward_group_exit(k, task));
+            if told.get() && k.config.profile == Profile::K52 {
                 return ShadowEnd::CameHome;
             }
         }
@@ -52,7 +53,7 @@ pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> Sha
         if let Some(nid) = task.popcorn.peer_nid.get() {
             record = record.whom(nid, task.popcorn.peer_pid.get());
         }
-        if !told {
+        if !told.get() {
             record = record.interruptible();
         }
         let wake = task
@@ -175,6 +176,14 @@ fn process_remote_task_exit(
         crate::process::do_group_exit(k, task, status);
     }
     Some(ShadowEnd::Ended(status))
+}
+
+/// Tells the twin of the group's end before it learns the result of the call that has brought it about: it does not go on.
+pub(crate) fn end_before_reply(k: &Rc<Kernel>, task: &Rc<Task>) {
+    let told = &task.signals.end_told;
+    if task.is_dying() && !told.get() {
+        told.set(forward_group_exit(k, task));
+    }
 }
 
 /// Tells the twin that its group has ended; false while there is no twin to tell.

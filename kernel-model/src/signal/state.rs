@@ -35,6 +35,8 @@ pub struct SignalState {
     pub serving: Cell<Option<i32>>,
     /// At home, of a shadow: the wait station of the call that its twin wants ended.
     pub interrupted: Cell<Option<i32>>,
+    /// At home, of a shadow: its twin has been told that the group ends.
+    pub end_told: Cell<bool>,
     /// At home: the pid that the thread had on the first node that it was on elsewhere. The program may know it by that: one that was created
     /// there is known by no other.
     pub first_twin: Cell<Pid>,
@@ -54,6 +56,7 @@ impl Default for SignalState {
             forwarded: Cell::new(None),
             serving: Cell::new(None),
             interrupted: Cell::new(None),
+            end_told: Cell::new(false),
             first_twin: Cell::new(Pid::NONE),
         }
     }

@@ -203,11 +203,27 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
         None => Err(Errno::ENOSYS),
     };
     task.signals.serving.set(None);
+    if matches!(call_of(request.call_type.get()), Some(ForwardedCall::Call(sysno)) if sends_signals(sysno))
+    {
+        process_server::end_before_reply(k, task);
+    }
     let mut reply = SyscallRep::new_zeroed();
     reply.origin_pid.set(task.pid.0);
     reply.remote_ws.set(request.remote_ws.get());
     reply.ret.set(Errno::encode(result) as i32);
     pcn_kmsg_send(k, envelope.from, reply);
+}
+
+/// Calls that may end the caller's own process by a signal.
+fn sends_signals(sysno: Sysno) -> bool {
+    matches!(
+        sysno,
+        Sysno::Kill
+            | Sysno::Tkill
+            | Sysno::Tgkill
+            | Sysno::RtSigqueueinfo
+            | Sysno::RtTgsigqueueinfo
+    )
 }
 
 /// `handle_syscall_reply`.

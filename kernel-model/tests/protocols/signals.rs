@@ -373,6 +373,27 @@ fn a_timer_set_far_away_goes_off_there() {
 }
 
 #[test]
+fn a_thread_that_kills_its_process_from_far_away_does_not_go_on() {
+    for signal in [9, 15] {
+        let main = [
+            migrate(1).to_vec(),
+            vec![
+                call(Sysno::Kill, &[MAIN, signal]),
+                Op::Tell("went on", Imm(1)),
+                exit_group(0),
+            ],
+        ];
+        for setup in pairs() {
+            let (outcome, cluster) = setup.run(script(main.concat()));
+            let killed = ExitStatus::Signaled(Signal(signal as i32));
+            assert_eq!(outcome, Outcome::Exited(killed));
+            assert!(cluster.recorder.told("went on").is_empty());
+            cluster.assert_clean();
+        }
+    }
+}
+
+#[test]
 fn k52_spins() {
     let main = [
         sigaction(USR1),
