@@ -1,0 +1,115 @@
+//! What the verifier finds when the compiler is less strict: measures that keep machine frames free of content are left out, one in each build.
+//!
+//! Flags that are not here are precautions: no program is known in which the verifier finds something without them. Tail duplication would put
+//! one recorded call at two places, which the table of call sites refuses; the attributes make frames walkable, which it checks, too.
+
+use std::ops::Range;
+use std::path::Path;
+
+use isa::Isa;
+use kettle_cc::libc::{Libc, default_directory};
+use kettle_cc::{Build, BuildError};
+use tempfile::TempDir;
+
+/// A thread-local variable that the end of a loop looks at, over a call that migrates. Without folding, its address is an instruction, which
+/// loop passes move to before the loop.
+const LOOP: &str = r"
+    #include <kettle.h>
+    static _Thread_local unsigned char local[8];
+    static volatile unsigned char limit;
+    int main(void)
+    {
+        int n = 0;
+        do {
+            migrate(1 - current_nid());
+            local[n] = 0;
+        } while (++n <= 2 && local[5] <= limit);
+        return n == 3 ? 0 : 1;
+    }
+";
+
+#[test]
+fn blocks_that_do_not_end_behind_calls_leak() {
+    assert_found("split-blocks", 0..6, &[]);
+}
+
+#[test]
+fn blocks_that_are_merged_again_leak() {
+    assert_found("-aarch64-enable-atomic-cfg-tidy=false", 0..6, &[]);
+}
+
+/// The pass that has no switch, and is stepped over.
+#[test]
+fn constants_that_are_still_there_leak() {
+    assert_found("machine-latecleanup", 0..6, &[]);
+}
+
+#[test]
+fn codegenprepare_leaks() {
+    assert_found("-disable-cgp", 0..6, &[]);
+}
+
+#[test]
+fn what_is_moved_out_of_loops_leaks() {
+    assert_found("-disable-machine-licm", 0..6, &[]);
+}
+
+#[test]
+fn common_subexpressions_leak() {
+    assert_found("-disable-machine-cse", 0..6, &[]);
+}
+
+/// Where arguments are pushed, the frame at a call has another size than the one recorded. The library's sort shows it.
+#[test]
+fn pushed_arguments_do_not_fit_the_table() {
+    assert_found("-no-x86-call-frame-opt", 0..10, &["__kettle_sys"]);
+}
+
+#[test]
+fn addresses_of_thread_local_variables_leak_out_of_loops() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let source = directory.path().join("loop.c");
+    std::fs::write(&source, LOOP).expect("a temporary file");
+    let build = || build(directory.path()).sources([&source]).flags(["-O0"]);
+    assert_eq!(findings(&build()), [0, 0]);
+    let found = findings(&build().without_measure("folded-constants"));
+    assert!(found.iter().sum::<usize>() > 0, "nothing is found");
+}
+
+/// Builds random programs without a measure: the verifier has to refuse them.
+fn assert_found(measure: &'static str, seeds: Range<u64>, roots: &[&str]) {
+    assert!(Build::measures().contains(&measure), "{measure}");
+    let directory = TempDir::new().expect("a temporary directory");
+    let sources = fuzz::write_sources(seeds, directory.path()).expect("the sources are written");
+    let mut build = build(directory.path()).sources(sources);
+    for root in roots {
+        build = build.migration_root(*root);
+    }
+    let found = findings(&build.without_measure(measure));
+    assert!(
+        found.iter().sum::<usize>() > 0,
+        "nothing is found without {measure}"
+    );
+}
+
+/// The number of the verifier's findings, for each ISA.
+fn findings(build: &Build) -> [usize; 2] {
+    let found = match build.build() {
+        Ok(_) => Vec::new(),
+        Err(BuildError::Unverified { findings }) => findings,
+        Err(error) => panic!("{error}"),
+    };
+    Isa::ALL.map(|isa| {
+        let of_isa = found.iter().filter(|(of, _)| *of == isa);
+        of_isa.map(|(_, lines)| lines.lines().count()).sum()
+    })
+}
+
+fn build(directory: &Path) -> Build {
+    let libc = Libc::prepare(&default_directory().expect("tests run in a target directory"));
+    Build::new()
+        .libc(libc.unwrap_or_else(|e| panic!("{e}")))
+        .flags(["-w"])
+        .out_dir(directory)
+        .name("program")
+}
