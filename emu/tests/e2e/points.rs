@@ -11,7 +11,7 @@ use crate::native::{on_host, under_qemu};
 /// What this module tests, of the table of guests.
 pub const TESTED: [&str; 2] = ["points_functions", "points_loops"];
 
-/// Programs with points of their own, of which every `check_migrate` is counted: none here has one, so that nobody hops.
+/// Programs that call `migrate` only, which is no point that counts, and that do so by the plan: nobody hops.
 const WITHOUT_POINTS: [&str; 2] = ["hello", "libc_threads"];
 
 fn hops(name: &str, every: u32, at_least: u64) {

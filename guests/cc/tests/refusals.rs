@@ -125,7 +125,7 @@ const REFUSED: &[(&str, &[&str])] = &[
     ),
     (
         "static void begin(void) { __builtin_trap(); }\n__attribute__((constructor)) void early(void) { begin(); }\nint main(void) { return 0; }\n",
-        &["constructors and destructors are not run"],
+        &["constructors and destructors are not run without the C library"],
     ),
 ];
 

@@ -5,7 +5,7 @@
 //! system calls, migration) is the rest of the runtime ([`crate::runtime`]), whose compiled form is kept with the library in a
 //! cache ([`cache`]). A program takes from the library what it uses, and its own definitions go before the library's.
 //!
-//! Left out: dynamic linking, constructors, other locales' character sets, floating-point environments (musl's generic, empty ones).
+//! Left out: dynamic linking, other locales' character sets, floating-point environments (musl's generic, empty ones).
 
 mod cache;
 mod compile;

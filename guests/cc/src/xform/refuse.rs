@@ -80,7 +80,7 @@ pub fn check_module(ir: &Ir<'_>, roots: &[String]) -> Vec<Refusal> {
     for global in ir.globals() {
         let what = match global.name().as_str() {
             "llvm.global_ctors" | "llvm.global_dtors" => {
-                "constructors and destructors are not run; call the function from main".into()
+                "constructors and destructors are not run without the C library; call the function from main".into()
             }
             name if is_long_double(global.value_type()) => {
                 format!("variable {name} is an 80-bit or 128-bit float; use double")
