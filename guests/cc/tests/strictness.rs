@@ -55,6 +55,11 @@ fn what_is_moved_out_of_loops_leaks() {
 }
 
 #[test]
+fn hoisted_constants_leak() {
+    assert_found("-disable-constant-hoisting", 0..6, &[]);
+}
+
+#[test]
 fn common_subexpressions_leak() {
     assert_found("-disable-machine-cse", 0..6, &[]);
 }
