@@ -3,11 +3,11 @@
 use std::fs;
 
 use crate::build::{BZIP2, built, copy};
-use crate::run::{PAIRS, make, replace, replace_by_kettle};
+use crate::run::{PAIRS, make, migrations_in, replace, replace_by_kettle};
 
 const STEPS: &[&[&str]] = &[&[
     "make",
-    "CC=kettle-cc",
+    "CC=kettle-cc --migration-points=loops",
     "AR=kettle-ar",
     "RANLIB=kettle-ranlib",
     "bzip2",
@@ -31,10 +31,15 @@ fn on_plain_linux() {
 }
 
 #[test]
-fn in_kettle() {
+fn with_hops() {
     for nodes in PAIRS {
-        let options = format!("--nodes {nodes}");
+        let options = format!("--nodes {nodes} --hop-every {HOP_EVERY}");
         let log = test_with(|program| replace_by_kettle(program, &options));
-        assert_eq!(log.matches("digest: ").count(), 6, "{log}");
+        let hops = migrations_in(&log);
+        println!("{nodes}: {hops} hops");
+        assert!(hops > 200, "{hops} hops:\n{log}");
     }
 }
+
+/// In migration points.
+const HOP_EVERY: u32 = 20_000;

@@ -9,12 +9,13 @@ use crate::run::{PAIRS, kettle, plain};
 const STEPS: &[&[&str]] = &[&[
     "make",
     "posix",
-    "CC=kettle-cc",
+    "CC=kettle-cc --migration-points=functions",
     "AR=kettle-ar rcu",
     "RANLIB=kettle-ranlib",
 ]];
 
-fn check(script: &str) {
+/// Runs a script with a hop at every so many migration points.
+fn check(script: &str, hop_every: &str) {
     let program = built(&LUA, STEPS).join("src/lua");
     let program = program.to_str().expect("paths are text");
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/third_party/scripts");
@@ -26,18 +27,21 @@ fn check(script: &str) {
     let other = format!("{program}_aarch64");
     assert_eq!(plain(at, &["qemu-aarch64", &other, script], ""), expected);
     for nodes in PAIRS {
-        let options = ["--nodes", nodes, "--root", "."];
+        let options = ["--nodes", nodes, "--root", ".", "--hop-every", hop_every];
         let emulated = kettle(at, &options, &[program, script], "");
         assert_eq!(emulated.ran, expected, "{nodes}:\n{}", emulated.errors);
+        let hops = emulated.migrations();
+        println!("{script} on {nodes}: {hops} hops");
+        assert!(hops > 300, "{hops} hops");
     }
 }
 
 #[test]
 fn the_language() {
-    check("language.lua");
+    check("language.lua", "8000");
 }
 
 #[test]
 fn the_libraries() {
-    check("libraries.lua");
+    check("libraries.lua", "200");
 }

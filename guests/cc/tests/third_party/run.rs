@@ -23,6 +23,22 @@ pub struct Emulated {
     pub errors: String,
 }
 
+impl Emulated {
+    /// How often threads have arrived on another node.
+    pub fn migrations(&self) -> u64 {
+        migrations_in(&self.errors)
+    }
+}
+
+/// The sum of the migrations that summaries of `kettle run` tell of.
+pub fn migrations_in(summaries: &str) -> u64 {
+    let counts = summaries.lines().filter_map(|line| {
+        let count = line.strip_prefix("migrations: ")?;
+        count.split(' ').next()?.parse::<u64>().ok()
+    });
+    counts.sum()
+}
+
 /// Runs a program with a text on its standard input.
 pub fn plain(at: &Path, words: &[&str], input: &str) -> Ran {
     ran(&output(

@@ -1,12 +1,12 @@
 //! zlib's own test, `make teststatic`: its `minigzip`, there and back, and its `example`, which tries every function.
 
 use crate::build::{ZLIB, built, copy};
-use crate::run::{PAIRS, make};
+use crate::run::{PAIRS, make, migrations_in};
 
 const STEPS: &[&[&str]] = &[
     &[
         "env",
-        "CC=kettle-cc",
+        "CC=kettle-cc --migration-points=loops",
         "AR=kettle-ar",
         "RANLIB=kettle-ranlib",
         "./configure",
@@ -41,9 +41,14 @@ fn on_plain_linux() {
 }
 
 #[test]
-fn in_kettle() {
+fn with_hops() {
     for nodes in PAIRS {
-        let runner = format!("kettle run --nodes {nodes} --stdin -");
-        assert_eq!(test_with(&runner).matches("digest: ").count(), 3);
+        let runner = format!("kettle run --nodes {nodes} --hop-every {HOP_EVERY} --stdin -");
+        let hops = migrations_in(&test_with(&runner));
+        println!("{nodes}: {hops} hops");
+        assert!(hops > 300, "{hops} hops");
     }
 }
+
+/// In migration points.
+const HOP_EVERY: u32 = 200;
