@@ -72,12 +72,20 @@ void __kettle_raise(unsigned *pending)
     __atomic_fetch_or(pending, PROPOSED, __ATOMIC_SEQ_CST);
 }
 
-/* Takes the place of the library's system call where system calls are points. */
+/* These take the place of the library's system calls where system calls are points. */
 long __kettle_sys(long nr, long a, long b, long c, long d, long e, long f);
+long __kettle_sys_cp(long nr, long a, long b, long c, long d, long e, long f);
 
 long __kettle_sys_at_point(long nr, long a, long b, long c, long d, long e, long f)
 {
     if (__builtin_expect(__kettle_pending != 0, 0))
         __kettle_point();
     return __kettle_sys(nr, a, b, c, d, e, f);
+}
+
+long __kettle_sys_cp_at_point(long nr, long a, long b, long c, long d, long e, long f)
+{
+    if (__builtin_expect(__kettle_pending != 0, 0))
+        __kettle_point();
+    return __kettle_sys_cp(nr, a, b, c, d, e, f);
 }

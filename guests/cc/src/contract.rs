@@ -7,10 +7,11 @@ pub const MIGRATION_ROOTS: &[&str] = &["migrate"];
 pub const PENDING: &str = "__kettle_pending";
 /// What a migration point calls; it may migrate.
 pub const POINT: &str = "__kettle_point";
-/// The native system call of the library, and what takes its place where system calls are migration points.
-pub const SYSTEM_CALL: &str = "__kettle_sys";
-/// See [`SYSTEM_CALL`].
-pub const SYSTEM_CALL_AT_POINT: &str = "__kettle_sys_at_point";
+/// The native system calls of the library, plain and at a cancellation point, each with what takes its place where system calls are migration points.
+pub const SYSTEM_CALLS: [(&str, &str); 2] = [
+    ("__kettle_sys", "__kettle_sys_at_point"),
+    ("__kettle_sys_cp", "__kettle_sys_cp_at_point"),
+];
 
 /// The tables of functions that run before `main` and at the end, which the runtime declares and the transformation defines.
 pub const CONSTRUCTORS: &str = "__kettle_constructors";

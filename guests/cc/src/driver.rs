@@ -7,7 +7,7 @@ use isa::callsites::CallSites;
 
 use crate::archive::{self, Library};
 use crate::contract::{
-    KEPT_SYMBOLS, LINKER_SYMBOLS, MIGRATION_ROOTS, PENDING, POINT, SYSTEM_CALL_AT_POINT,
+    KEPT_SYMBOLS, LINKER_SYMBOLS, MIGRATION_ROOTS, PENDING, POINT, SYSTEM_CALLS,
 };
 use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
@@ -337,7 +337,8 @@ impl Build {
                 let path = shop.path(module);
                 xform::mark_program(&path, self.points).map_err(BuildError::malformed(&path))?;
             }
-            kept.extend([PENDING, POINT, SYSTEM_CALL_AT_POINT].map(str::to_owned));
+            kept.extend([PENDING, POINT].map(str::to_owned));
+            kept.extend(SYSTEM_CALLS.map(|(_, at_point)| at_point.to_owned()));
         }
         bitcode.extend(runtime);
         let modules = bitcode.clone();

@@ -11,7 +11,7 @@ use inkwell::llvm_sys::LLVMOpcode;
 
 use super::dominance::Dominance;
 use super::ir::{Ir, Value};
-use crate::contract::{PENDING, POINT, SYSTEM_CALL, SYSTEM_CALL_AT_POINT};
+use crate::contract::{PENDING, POINT, SYSTEM_CALLS};
 
 /// Where threads may migrate besides calls of migrate() and check_migrate().
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,9 +66,7 @@ pub fn insert(ir: &Ir<'_>) -> Result<(), String> {
                 runtime.point(ir, function, place);
             }
         }
-        if function != runtime.system_call_at_point {
-            runtime.redirect_system_calls(function);
-        }
+        runtime.redirect_system_calls(function);
     }
     Ok(())
 }
@@ -86,8 +84,8 @@ fn behind_allocas(function: Value) -> Value {
 struct Runtime {
     pending: Value,
     point: Value,
-    system_call: Option<Value>,
-    system_call_at_point: Value,
+    /// Native system calls that the program makes, and what takes their place.
+    system_calls: Vec<(Value, Value)>,
 }
 
 impl Runtime {
@@ -96,12 +94,17 @@ impl Runtime {
         let functions = ir.functions();
         let function = |name: &str| functions.iter().copied().find(|f| f.name() == name);
         let pending = ir.globals().into_iter().find(|g| g.name() == PENDING);
+        let mut system_calls = Vec::new();
+        for (native, at_point) in SYSTEM_CALLS {
+            if let Some(native) = function(native) {
+                let at_point = function(at_point).ok_or_else(|| missing(at_point))?;
+                system_calls.push((native, at_point));
+            }
+        }
         Ok(Self {
             pending: pending.ok_or_else(|| missing(PENDING))?,
             point: function(POINT).ok_or_else(|| missing(POINT))?,
-            system_call: function(SYSTEM_CALL),
-            system_call_at_point: function(SYSTEM_CALL_AT_POINT)
-                .ok_or_else(|| missing(SYSTEM_CALL_AT_POINT))?,
+            system_calls,
         })
     }
 
@@ -125,13 +128,14 @@ impl Runtime {
     }
 
     fn redirect_system_calls(&self, function: Value) {
-        let Some(native) = self.system_call else {
+        if self.system_calls.iter().any(|(_, own)| *own == function) {
             return;
-        };
+        }
         for call in function.instructions().into_iter().filter(|i| i.is_call()) {
-            if call.callee() == Some(native) {
+            let of = |(native, _): &&(Value, Value)| call.callee() == Some(*native);
+            if let Some((_, at_point)) = self.system_calls.iter().find(of) {
                 let callee = call.operands().len() as u32 - 1;
-                call.set_operand(callee, self.system_call_at_point);
+                call.set_operand(callee, *at_point);
             }
         }
     }

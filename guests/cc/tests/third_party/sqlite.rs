@@ -9,7 +9,7 @@ use crate::run::{PAIRS, kettle, plain};
 const STEPS: &[&[&str]] = &[
     &[
         "./configure",
-        "CC=kettle-cc",
+        "CC=kettle-cc --migration-points=functions",
         "AR=kettle-ar",
         "RANLIB=kettle-ranlib",
         "--disable-shared",
@@ -45,9 +45,22 @@ fn two_hundred_statements() {
     let database = fs::read(at.join("native.db")).expect("the database is on disk");
     for (number, nodes) in PAIRS.into_iter().enumerate() {
         let name = format!("kettle{number}.db");
-        let options = ["--nodes", nodes, "--env", home, "--root", ".", "--writable"];
+        let options = [
+            "--nodes",
+            nodes,
+            "--env",
+            home,
+            "--root",
+            ".",
+            "--writable",
+            "--hop-every",
+            "20000",
+        ];
         let emulated = kettle(at, &options, &[program, &name], &script);
         assert_eq!(emulated.ran, expected, "{nodes}:\n{}", emulated.errors);
+        let hops = emulated.migrations();
+        println!("on {nodes}: {hops} hops");
+        assert!(hops > 100, "{hops} hops");
         let kept = fs::read(at.join(&name)).expect("--writable has brought it here");
         assert!(kept == database, "{nodes}: the databases differ");
     }

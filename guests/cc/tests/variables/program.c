@@ -1,5 +1,5 @@
+/* Variables of all kinds in frames that migrate, which the test reads by name at each call of migrate(). */
 #include <kettle.h>
-
 struct point {
     int x, y;
     double w;
