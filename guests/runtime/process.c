@@ -19,10 +19,11 @@ void __init_libc(char **envp, char *program);
 extern void (*const __kettle_constructors[])(void);
 extern void (*const __kettle_destructors[])(void);
 
-static void run(void (*const *functions)(void))
+/* The table is read as if it could change: an empty one would otherwise let a back end drop the call, which the table of call sites names. */
+static void run(void (*const volatile *functions)(void))
 {
-    for (; *functions; functions++)
-        (*functions)();
+    for (void (*function)(void); (function = *functions); functions++)
+        function();
 }
 
 /* Called by exit(), after the handlers of atexit() (musl/src/exit/__libc_exit_fini.c). */

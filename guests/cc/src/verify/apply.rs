@@ -257,7 +257,7 @@ impl Step<'_> {
     fn fetch(&mut self, operand: Operand) -> Taint {
         match operand {
             Operand::Reg(slice) => self.slice(slice),
-            Operand::Clean => Taint::default(),
+            Operand::Clean | Operand::Bytes { .. } => Taint::default(),
             Operand::Mem(mem) => match self.place(mem) {
                 Place::Stack { offset, .. } => self.state.read_stack(offset, mem.len),
                 Place::Table { .. } | Place::Elsewhere => Taint::default(),
@@ -274,7 +274,7 @@ impl Step<'_> {
     fn report_use(&mut self, operand: Operand) {
         match operand {
             Operand::Reg(slice) => self.blame("uses poison in", slice.reg, ""),
-            Operand::Clean => {}
+            Operand::Clean | Operand::Bytes { .. } => {}
             Operand::Mem(mem) => {
                 if let Place::Stack { offset, .. } = self.place(mem) {
                     self.violation(format!("uses the poisoned slot at CFA{offset:+}"));
@@ -300,6 +300,7 @@ impl Step<'_> {
                 )
             }
             Operand::Clean => (Taint::default(), Known::Nothing),
+            Operand::Bytes { zero, ones } => (Taint::default(), Known::Bytes { zero, ones }),
             Operand::Mem(mem) => match self.place(mem) {
                 Place::Stack { offset, .. } => {
                     (self.state.read_stack(offset, mem.len), Known::Nothing)
@@ -333,14 +334,18 @@ impl Step<'_> {
     ) {
         let mut poison = 0;
         let mut known = Known::Nothing;
-        for operand in from {
-            let taint = self.fetch(*operand);
+        for (k, operand) in from.iter().enumerate() {
+            let mut taint = self.fetch(*operand);
+            if let Spread::Mask { inverted } = spread {
+                taint.poison &= !self.hidden(from, k, inverted);
+            }
             let used = match (spread, to) {
                 (Spread::Upward, _) => taint.poison & 0x1 != 0,
                 // Of several lanes, any may be one that nobody reads, but not all.
                 (Spread::Lanes(width), Some(to)) if to.len() > width => {
                     taint.poison & mask(to.len()) == mask(to.len())
                 }
+                (Spread::Mask { .. }, _) => taint.poison == u16::MAX,
                 (Spread::Lanes(_), _) => taint.poison & 0xf != 0,
             };
             if used {
@@ -371,9 +376,24 @@ impl Step<'_> {
                 Spread::Upward if poison == 0 => 0,
                 Spread::Upward => u16::MAX << poison.trailing_zeros(),
                 Spread::Lanes(width) => whole_lanes(poison, width),
+                Spread::Mask { .. } => poison,
             };
             self.write(to, Taint::moved(spread), rest, known);
         }
+    }
+
+    /// The bytes of operand `k` of an `and` that do not matter, because the other operand is zero there.
+    fn hidden(&self, from: &[Operand], k: usize, inverted: bool) -> u16 {
+        let other = 1 - k.min(1);
+        let (zero, ones) = match from.get(other) {
+            Some(Operand::Bytes { zero, ones }) => (*zero, *ones),
+            Some(Operand::Reg(slice)) => match self.state.reg(slice.reg).known {
+                Known::Bytes { zero, ones } => (zero, ones),
+                _ => (0, 0),
+            },
+            _ => (0, 0),
+        };
+        if inverted && other == 0 { ones } else { zero }
     }
 
     fn offset(&mut self, to: Slice, base: Reg, delta: i64) {

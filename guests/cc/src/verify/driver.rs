@@ -37,7 +37,9 @@ pub fn verify(elf: &[u8], isa: Isa, sites: &[VerifySite]) -> Result<Report, Veri
                 function: sites[0].function.clone(),
                 address: *address,
             })?;
-        functions.insert(*address, Function::new(decoder.decode(code, *address)?));
+        let mut insns = decoder.decode(code, *address)?;
+        image.resolve_constants(&mut insns);
+        functions.insert(*address, Function::new(insns));
     }
     let program = Program {
         abi: Abi::of(isa),

@@ -79,6 +79,8 @@ pub(super) enum Operand {
     Mem(Mem),
     /// An immediate or something else that is always defined.
     Clean,
+    /// A constant, of which these bytes are 0x00 and those 0xff.
+    Bytes { zero: u16, ones: u16 },
 }
 
 /// What happens to the rest of a register when a part is written.
@@ -97,6 +99,8 @@ pub(super) enum Spread {
     Upward,
     /// A lane of this many bytes depends on the same lane of the sources (vector arithmetic).
     Lanes(u8),
+    /// A byte depends on the same byte of both sources, except where one of them is zero (`and`); the first may be inverted before.
+    Mask { inverted: bool },
 }
 
 /// One step of an instruction.

@@ -6,7 +6,7 @@ use capstone::prelude::*;
 use isa::Isa;
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind};
 
-use super::effect::{Flow, Insn};
+use super::effect::{Effect, Flow, Insn, Operand, Spread};
 use super::report::VerifyError;
 use super::{aarch64, x86_64};
 
@@ -14,6 +14,8 @@ use super::{aarch64, x86_64};
 pub(super) struct Image<'a> {
     /// Allocated sections with content, by address.
     sections: BTreeMap<u64, &'a [u8]>,
+    /// Those of them that nobody writes, by address: how many bytes.
+    constant: BTreeMap<u64, u64>,
     /// Sizes of functions, by address.
     functions: BTreeMap<u64, u64>,
 }
@@ -33,12 +35,16 @@ impl<'a> Image<'a> {
             });
         }
         let mut sections = BTreeMap::new();
+        let mut constant = BTreeMap::new();
         for section in file.sections() {
-            let allocated = matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.0 & object::elf::SHF_ALLOC.0 != 0);
-            if let (true, Ok(data)) = (allocated, section.data())
+            let has = |flag: u64| matches!(section.flags(), SectionFlags::Elf { sh_flags, .. } if sh_flags.0 & flag != 0);
+            if let (true, Ok(data)) = (has(object::elf::SHF_ALLOC.0), section.data())
                 && !data.is_empty()
             {
                 sections.insert(section.address(), data);
+                if !has(object::elf::SHF_WRITE.0) {
+                    constant.insert(section.address(), section.size());
+                }
             }
         }
         let functions = file
@@ -48,8 +54,43 @@ impl<'a> Image<'a> {
             .collect();
         Ok(Self {
             sections,
+            constant,
             functions,
         })
+    }
+
+    /// Writes constants from memory into the effects that read them: which of their bytes are all zeros and all ones.
+    pub(super) fn resolve_constants(&self, insns: &mut [Insn]) {
+        for effect in insns.iter_mut().flat_map(|insn| &mut insn.effects) {
+            match effect {
+                Effect::Copy { from, .. } => self.resolve(from),
+                Effect::Compute {
+                    from,
+                    spread: Spread::Mask { .. },
+                    ..
+                } => from.iter_mut().for_each(|from| self.resolve(from)),
+                _ => {}
+            }
+        }
+    }
+
+    fn resolve(&self, operand: &mut Operand) {
+        let Operand::Mem(mem) = *operand else { return };
+        let (None, None, address, 16) = (mem.base, mem.index, mem.disp as u64, mem.len) else {
+            return;
+        };
+        let section = self.constant.range(..=address).next_back();
+        let inside = section.is_some_and(|(start, size)| address - start < *size);
+        if let Some(bytes) = self.bytes(address, 16).filter(|_| inside) {
+            let those = |value: u8| {
+                let bits = bytes.iter().enumerate();
+                bits.fold(0, |set, (n, byte)| set | u16::from(*byte == value) << n)
+            };
+            *operand = Operand::Bytes {
+                zero: those(0x00),
+                ones: those(0xff),
+            };
+        }
     }
 
     /// `len` bytes at `address`, if the file has them all.

@@ -20,6 +20,8 @@ pub(super) enum Known {
     Stack { offset: i32, exact: bool },
     /// This number.
     Constant(u64),
+    /// These bytes are 0x00, those 0xff.
+    Bytes { zero: u16, ones: u16 },
     /// An element of a constant table.
     Element(TableLoad),
     /// `base` plus an element of a table shifted left.

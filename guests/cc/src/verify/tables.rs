@@ -100,7 +100,7 @@ fn shape(jump: &Insn, through: Operand, state: &State) -> Option<(u64, u8, Table
                 },
             ))
         }
-        Operand::Clean => None,
+        Operand::Clean | Operand::Bytes { .. } => None,
     }
     .filter(|(_, _, load)| load.size > 0)
 }

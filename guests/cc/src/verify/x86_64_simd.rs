@@ -330,10 +330,15 @@ fn lanes(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
         .iter()
         .map(|arg| arg.operand())
         .collect();
+    let spread = match mnemonic {
+        "pand" | "andps" | "andpd" => Spread::Mask { inverted: false },
+        "pandn" | "andnps" | "andnpd" => Spread::Mask { inverted: true },
+        _ => Spread::Lanes(lane_width(mnemonic)),
+    };
     Some(vec![Effect::Compute {
         to: Some(to),
         from,
-        spread: Spread::Lanes(lane_width(mnemonic)),
+        spread,
         rest: Rest::Keep,
         flags: false,
     }])

@@ -33,6 +33,11 @@ fn leaks_are_found_on_x86_64() {
                 &["cmp dword ptr [rsp + 8], 0: uses the poisoned slot at CFA-56"],
             ),
             case(
+                "mask_of_the_wrong_lanes",
+                "movdqu 2f(%rip), %xmm1; punpcklbw %xmm0, %xmm6; pand %xmm1, %xmm6; movdqu %xmm6, (%rax); EPILOGUE; 2: .quad 0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff",
+                &["movdqu xmmword ptr [rax], xmm6: stores poison in xmm6 to memory"],
+            ),
+            case(
                 "flags_branch",
                 "jne 1f; nop; 1: EPILOGUE",
                 &["jne ADDR: decides on poison in eflags"],
@@ -295,6 +300,16 @@ fn legal_shapes_pass_on_x86_64() {
             case(
                 "compare_and_exchange",
                 "mov %ebx, %edx; movb (%rax), %dl; mov %rax, %rdi; mov %edx, %eax; lock cmpxchgb %dl, (%rdi); mov $0, %eax; EPILOGUE",
+                &[],
+            ),
+            case(
+                "lanes_behind_a_mask",
+                "movdqu 2f(%rip), %xmm1; punpcklbw %xmm0, %xmm6; pand %xmm1, %xmm6; movdqu %xmm6, (%rax); EPILOGUE; 2: .quad 0xff00ff00ff00ff00, 0xff00ff00ff00ff00",
+                &[],
+            ),
+            case(
+                "lanes_behind_an_inverted_mask",
+                "movdqu 2f(%rip), %xmm1; punpcklbw %xmm0, %xmm6; pandn %xmm6, %xmm1; movdqu %xmm1, (%rax); EPILOGUE; 2: .quad 0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff",
                 &[],
             ),
             case("undescribed_call", "call migrate; EPILOGUE", &[]),
