@@ -170,7 +170,7 @@ async fn tell_guests(
             continue;
         };
         let station = WaitStation::get(k, task.pid, Replies(1)).await;
-        let mut request = request.clone();
+        let mut request = request;
         request.origin_pid.set(worker.0);
         request.remote_pid.set(task.pid.0);
         request.remote_ws.set(station.id().as_i32());
