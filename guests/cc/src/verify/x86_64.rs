@@ -53,6 +53,15 @@ impl Arg {
         }
     }
 
+    /// How wide the operand is, in bytes; `None` of an immediate.
+    pub(super) fn bytes(self) -> Option<u8> {
+        match self.kind {
+            Kind::Reg(slice) => Some(slice.len()),
+            Kind::Mem(mem) => Some(mem.len),
+            Kind::Imm(_) | Kind::Ignored => None,
+        }
+    }
+
     /// The operand cut down to its lowest `len` bytes.
     pub(super) fn low(self, len: u8) -> Operand {
         match self.kind {

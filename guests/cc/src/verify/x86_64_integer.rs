@@ -148,6 +148,22 @@ pub(super) fn lower(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
             rest: Rest::Keep,
             signed: false,
         }]),
+        // Of this form the disassembler does not say that it sets the flags.
+        ("test", [dst, src]) if matches!(dst.kind, Kind::Mem(_)) => Some(vec![
+            Effect::Read(dst.operand()),
+            Effect::Read(src.operand()),
+            Effect::Define(Slice::FLAGS, Rest::Keep),
+        ]),
+        // Of bytes: the product is in ax, and so is the dividend.
+        ("mul" | "imul" | "div" | "idiv", [src]) if src.bytes() == Some(1) => {
+            let used = if mnemonic.ends_with("mul") { 1 } else { 2 };
+            Some(vec![
+                Effect::Read(Operand::Reg(Slice::low(RAX, used))),
+                Effect::Read(src.operand()),
+                Effect::Define(Slice::low(RAX, 2), Rest::Keep),
+                Effect::Define(Slice::FLAGS, Rest::Keep),
+            ])
+        }
         // Compares as much of rax as the operands are wide.
         ("cmpxchg", [dst, src]) => {
             let Kind::Reg(source) = src.kind else {

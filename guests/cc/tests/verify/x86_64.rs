@@ -33,6 +33,11 @@ fn leaks_are_found_on_x86_64() {
                 &["cmp dword ptr [rsp + 8], 0: uses the poisoned slot at CFA-56"],
             ),
             case(
+                "quotient_of_half_poison",
+                "mov $3, %ecx; mov %eax, %edx; mov %ebx, %eax; movb %dl, %al; div %cl; EPILOGUE",
+                &["div cl: uses poison in rax"],
+            ),
+            case(
                 "mask_of_the_wrong_lanes",
                 "movdqu 2f(%rip), %xmm1; punpcklbw %xmm0, %xmm6; pand %xmm1, %xmm6; movdqu %xmm6, (%rax); EPILOGUE; 2: .quad 0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff",
                 &["movdqu xmmword ptr [rax], xmm6: stores poison in xmm6 to memory"],
@@ -310,6 +315,16 @@ fn legal_shapes_pass_on_x86_64() {
             case(
                 "lanes_behind_an_inverted_mask",
                 "movdqu 2f(%rip), %xmm1; punpcklbw %xmm0, %xmm6; pandn %xmm6, %xmm1; movdqu %xmm1, (%rax); EPILOGUE; 2: .quad 0x00ff00ff00ff00ff, 0x00ff00ff00ff00ff",
+                &[],
+            ),
+            case(
+                "test_of_memory",
+                "test %eax, (%rax); jne 1f; nop; 1: EPILOGUE",
+                &[],
+            ),
+            case(
+                "product_of_bytes",
+                "mov %eax, %ecx; movb (%rax), %bl; mov %rax, %rdi; mov %ebx, %eax; mul %cl; movb %al, (%rdi); mov $0, %eax; EPILOGUE",
                 &[],
             ),
             case("undescribed_call", "call migrate; EPILOGUE", &[]),
