@@ -41,7 +41,7 @@ pub fn entry(
     if directory.is_dir() {
         return Ok(directory);
     }
-    std::fs::create_dir_all(cache).map_err(BuildError::file("create", cache))?;
+    fs::create_dir_all(cache).map_err(BuildError::file("create", cache))?;
     let lock = cache.join("lock");
     let held = File::create(&lock).map_err(BuildError::file("create", &lock))?;
     held.lock().map_err(BuildError::file("lock", &lock))?;
