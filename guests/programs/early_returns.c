@@ -93,6 +93,30 @@ FUNCTION merges_first(long n)
     return kept + x;
 }
 
+/* An array whose size turns out to be constant leaves nothing behind but saving and restoring the stack, in front of where the frame begins. */
+FUNCTION vanished_array(long n)
+{
+    if (n == 3)
+        return 0;
+    int size = 4;
+    {
+        long array[size];
+        for (int i = 0; i < size; i++)
+            array[i] = n + i;
+        if (n & 1)
+            one = thrice(array[size - 1]) != 0;
+        thrice(n);
+    }
+    switch (n % 4 * one) {
+    case 0:
+        return n + point(n);
+    case 2:
+        return n * point(n + 1);
+    default:
+        return n;
+    }
+}
+
 FUNCTION two_ways_in(long n)
 {
     long sum = 0;
@@ -113,7 +137,7 @@ second:
 
 int main(int argc, char **argv)
 {
-    static long (*const functions[])(long) = {early, leaves_in_the_middle, leaves_by_switch, merges_first, two_ways_in};
+    static long (*const functions[])(long) = {early, leaves_in_the_middle, leaves_by_switch, merges_first, two_ways_in, vanished_array};
     enum { COUNT = sizeof functions / sizeof *functions };
     plan_begin(argc, argv, "back");
     int moved = 0;

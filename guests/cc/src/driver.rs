@@ -11,7 +11,7 @@ use crate::contract::{
 };
 use crate::finish::finish;
 use crate::frontend::{Product, UserUnit};
-use crate::inputs::{Input, Kind};
+use crate::inputs::{Input, Kind, Language};
 use crate::layout::{Layout, ObjectPair};
 use crate::libc::{self, Libc};
 use crate::object_file::{self, Elf};
@@ -20,6 +20,9 @@ use crate::strictness::Strictness;
 use crate::tools::{LLD, Workshop, image, in_parallel};
 use crate::xform::{self, Failure, MigrationPoints, Transformed};
 use crate::{BuildError, backend, frontend, reserved, script, strictness};
+
+/// The header, of the runtime, that is included in front of every C file: it refuses what a variable argument list would lose.
+const VA_ARG_CHECK: &str = "kettle/va_arg.h";
 
 /// A program to be built: what goes in, and where the output goes.
 ///
@@ -252,6 +255,9 @@ impl Build {
         flags.extend(self.includes.iter().map(|d| format!("-I{}", d.display())));
         for headers in ground.headers(shop) {
             flags.extend(["-isystem".to_owned(), headers.display().to_string()]);
+        }
+        if let (Ground::Libc(_), Kind::Source(Language::C)) = (ground, source.kind()?) {
+            flags.extend(["-include".to_owned(), VA_ARG_CHECK.to_owned()]);
         }
         let unit = UserUnit {
             source: &source.path,

@@ -249,3 +249,42 @@ fn errors_of_the_front_end_get_a_way_out() {
         }
     }
 }
+
+/// What callers pass in two pieces, and `va_arg` looks for elsewhere, is no variable argument, whatever its two pieces are. Larger ones are.
+#[test]
+fn a_variable_argument_that_would_be_lost_is_refused() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let source = directory.path().join("bad.c");
+    let take = |ty: &str| {
+        let text = format!(
+            "#include <stdarg.h>\ntypedef {ty} T;\nint f(int n, ...) {{\n  va_list list;\n  va_start(list, n);\n  T t = va_arg(list, T);\n  va_end(list);\n  return *(char *)&t;\n}}\nint main(void) {{ return f(1, (T){{0}}); }}\n"
+        );
+        std::fs::write(&source, text).expect("written");
+        let built = Build::new()
+            .sources([&source])
+            .out_dir(directory.path())
+            .build();
+        built.map(|_| ()).map_err(|e| e.to_string())
+    };
+    for lost in [
+        "struct { __int128 x; }",
+        "struct { _Alignas(16) int x; }",
+        "union { _Alignas(16) double x; long y[2]; }",
+    ] {
+        let message = take(lost).expect_err(lost);
+        for part in [
+            "bad.c:6:9: error: static assertion failed",
+            "a structure of 16 bytes that is aligned to 16 cannot be a variable argument; pass a pointer to it",
+        ] {
+            assert!(message.contains(part), "expected: {part}\n{message}");
+        }
+    }
+    for fine in [
+        "struct { __int128 x; int y; }",
+        "struct { long x, y; }",
+        "float __attribute__((vector_size(16)))",
+        "unsigned __int128",
+    ] {
+        assert_eq!(take(fine), Ok(()), "{fine}");
+    }
+}

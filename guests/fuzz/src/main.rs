@@ -118,14 +118,14 @@ fn campaign(trial: &Trial, resume: bool) -> Result<ExitCode, String> {
                     seed + 1
                 );
             }
-            let failed: Vec<String> = report.failures.iter().map(|f| f.seed.to_string()).collect();
             let line = format!(
-                "{} {} {} {} {}\n",
+                "{} {} {} {} {} {}\n",
                 batch.start,
                 batch.end,
                 report.sites,
                 report.migrations,
-                failed.join(",")
+                list(failed(report), ","),
+                list(report.disputed.iter(), ",")
             );
             // A line that is lost is a batch tried again.
             let _ = (&file).write_all(line.as_bytes());
@@ -135,8 +135,13 @@ fn campaign(trial: &Trial, resume: bool) -> Result<ExitCode, String> {
     let total = total
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let failed: Vec<String> = total.failures.iter().map(|f| f.seed.to_string()).collect();
-    if failed.is_empty() {
+    if !total.disputed.is_empty() {
+        println!(
+            "clang alone makes programs that print other sums, depending on the optimisation level, of: {}",
+            list(total.disputed.iter(), " ")
+        );
+    }
+    if total.failures.is_empty() {
         println!(
             "{} seeds, {} call sites, {} migrations, no mismatch",
             total.seeds, total.sites, total.migrations
@@ -145,11 +150,22 @@ fn campaign(trial: &Trial, resume: bool) -> Result<ExitCode, String> {
     }
     println!(
         "{} of {} seeds failed: {}",
-        failed.len(),
+        total.failures.len(),
         total.seeds,
-        failed.join(" ")
+        list(failed(&total), " ")
     );
     Ok(ExitCode::FAILURE)
+}
+
+fn failed(report: &Report) -> impl Iterator<Item = &u64> {
+    report.failures.iter().map(|f| &f.seed)
+}
+
+fn list<'a>(seeds: impl Iterator<Item = &'a u64>, between: &str) -> String {
+    seeds
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(between)
 }
 
 /// A batch of an earlier run.
@@ -157,11 +173,12 @@ fn entry(line: &str, directory: &Path) -> Option<(Range<u64>, Report)> {
     let mut parts = line.split(' ');
     let mut next = || parts.next()?.parse::<u64>().ok();
     let (start, end, sites, migrations) = (next()?, next()?, next()?, next()?);
-    let failed = parts
-        .next()?
-        .split(',')
-        .filter_map(|seed| seed.parse().ok());
-    let failures = failed.map(|seed| Failure {
+    let mut seeds = || -> Option<Vec<u64>> {
+        let seeds = parts.next()?.split(',');
+        Some(seeds.filter_map(|seed| seed.parse().ok()).collect())
+    };
+    let (failed, disputed) = (seeds()?, seeds()?);
+    let failures = failed.into_iter().map(|seed| Failure {
         seed,
         what: "failed before".into(),
         kept: directory.join(format!("failed-{seed}")),
@@ -170,6 +187,7 @@ fn entry(line: &str, directory: &Path) -> Option<(Range<u64>, Report)> {
         seeds: end - start,
         sites,
         migrations,
+        disputed,
         failures: failures.collect(),
     };
     Some((start..end, report))

@@ -330,8 +330,8 @@ fn reads_destination(mnemonic: &str, args: &[Arg]) -> bool {
         "sadalp", "uadalp", "aes", "sha", "tbx",
     ];
     const WHOLE: [&str; 5] = ["sli", "sri", "bsl", "bit", "bif"];
-    // The narrowing instructions whose name ends in 2 fill the upper half and keep the lower.
-    let upper = mnemonic.ends_with("n2");
+    // The narrowing instructions whose name ends in 2 fill the upper half and keep the lower; trn2 transposes.
+    let upper = mnemonic.ends_with("n2") && mnemonic != "trn2";
     let vector = args
         .first()
         .and_then(|arg| arg.slice())

@@ -51,6 +51,20 @@ pub(super) fn lower(mnemonic: &str, args: &[Arg]) -> Option<Vec<Effect>> {
                 signed,
             })
         }
+        ("cbw" | "cwde" | "cdqe", []) => {
+            let bytes = match mnemonic {
+                "cbw" => 1,
+                "cwde" => 2,
+                _ => 4,
+            };
+            let to = Slice::low(RAX, 2 * bytes);
+            Some(vec![Effect::Copy {
+                to,
+                from: Operand::Reg(Slice::low(RAX, bytes)),
+                rest: rest(to),
+                signed: true,
+            }])
+        }
         ("lea", [dst, src]) => {
             let (Kind::Reg(slice), Kind::Mem(mem)) = (dst.kind, src.kind) else {
                 return None;

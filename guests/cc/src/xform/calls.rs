@@ -3,6 +3,7 @@
 use inkwell::llvm_sys::LLVMOpcode;
 
 use super::DataStack;
+use super::frame::Locals;
 use super::ir::{FUNCTION_INDEX, Ir, Value};
 use super::migrating::MaybeMigrating;
 
@@ -57,9 +58,11 @@ fn record_call(ir: &Ir<'_>, call: Value, id: u32) -> Value {
     new
 }
 
-/// The native stack holds no locals any more, so their lifetimes go; saving the stack pointer becomes saving the data stack's.
+/// The native stack holds no locals any more, so their lifetimes go; saving the stack pointer becomes saving the data stack's, where
+/// the function still allocates dynamically: otherwise there is nothing to restore, and the frame may be entered in between.
 /// Records of variables go too, unless they are wanted.
 fn lower_markers(ir: &Ir<'_>, function: Value, stack: DataStack, keep_variables: bool) {
+    let dynamic = !Locals::of(ir, function).dynamic.is_empty();
     for call in function.instructions().into_iter().filter(|i| i.is_call()) {
         let Some(name) = call.intrinsic() else {
             continue;
@@ -74,11 +77,16 @@ fn lower_markers(ir: &Ir<'_>, function: Value, stack: DataStack, keep_variables:
             call.erase();
         } else if name.starts_with("llvm.stacksave") {
             ir.before(call);
-            call.replace_all_uses_with(ir.load(ir.pointer(), stack.dsp));
+            call.replace_all_uses_with(match dynamic {
+                true => ir.load(ir.pointer(), stack.dsp),
+                false => ir.pointer().zero(),
+            });
             call.erase();
         } else if name.starts_with("llvm.stackrestore") {
-            ir.before(call);
-            ir.store(call.operand(0), stack.dsp);
+            if dynamic {
+                ir.before(call);
+                ir.store(call.operand(0), stack.dsp);
+            }
             call.erase();
         }
     }

@@ -3,7 +3,7 @@
 //! `R f(A, ...)` becomes `R f(A, ptr va)`. The front end has already lowered `va_arg` for x86_64: it looks at `gp_offset` and
 //! `fp_offset` of the `va_list` and takes an argument from the register save area or from the overflow area. `va_start` now says
 //! that both register areas are used up, so every argument comes from the overflow area, which is what the caller has built: slots of
-//! 8 bytes, aligned to 16 where the type asks for more than 8. So a `va_list` is neutral memory and may live across a migration.
+//! 8 bytes, aligned further where the type asks for it (a structure that is passed in pieces does not: see `kettle/va_arg.h`). So a `va_list` is neutral memory and may live across a migration.
 //!
 //! A call without variable arguments passes the address of zeros: libraries read arguments that are not there, and ignore them (`fcntl(fd, F_GETFL)`).
 //!
@@ -140,9 +140,9 @@ fn call_neutral(ir: &Ir<'_>, function: Value, call: Value, variadic: &[Value]) -
             let what = "a variadic function is called with fewer arguments than it declares";
             return Some(Refusal::at(function, call, what));
         }
-        let (slots, size) = area_layout(ir, call, &arguments[fixed as usize..], fixed);
+        let area = Area::of(ir, call, &arguments[fixed as usize..], fixed);
         arguments.truncate(fixed as usize);
-        arguments.push(build_area(ir, function, call, slots, size));
+        arguments.push(area.build(ir, function, call));
     }
     ir.before(call);
     let types: Vec<Type> = arguments.iter().map(|a| a.type_of()).collect();
@@ -157,39 +157,56 @@ fn call_neutral(ir: &Ir<'_>, function: Value, call: Value, variadic: &[Value]) -
     None
 }
 
-fn area_layout(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> (Vec<Slot>, u64) {
-    let mut end = 0u64;
-    let mut slots = Vec::new();
-    for (k, value) in (fixed + 1..).zip(values) {
-        let by_value = call.call_attribute_type(k, "byval");
-        let ty = by_value.unwrap_or_else(|| value.type_of());
-        let align = if ir.align_of(ty) > 8 { 16 } else { 8 };
-        let offset = end.next_multiple_of(align);
-        let size = ir.size_of(ty);
-        slots.push(Slot {
-            value: *value,
-            offset,
-            by_value: by_value.map(|_| size),
-        });
-        end = offset + size.next_multiple_of(8);
-    }
-    (slots, end)
+/// Where the variable arguments of one call lie.
+struct Area {
+    slots: Vec<Slot>,
+    size: u64,
+    align: u64,
 }
 
-fn build_area(ir: &Ir<'_>, function: Value, call: Value, slots: Vec<Slot>, size: u64) -> Value {
-    if size == 0 {
-        return ir.define_zeros(NO_ARGUMENTS, NO_ARGUMENTS_SIZE);
-    }
-    ir.at_entry(function);
-    let area = ir.alloca(ir.bytes(size), "va.area");
-    area.set_alignment(16);
-    ir.before(call);
-    for slot in slots {
-        let at = ir.offset(area, slot.offset as i64);
-        match slot.by_value {
-            Some(bytes) => ir.copy((at, 8), (slot.value, 8), bytes),
-            None => ir.store(slot.value, at).set_alignment(8),
+impl Area {
+    /// Lays out the values behind the `fixed` first arguments.
+    fn of(ir: &Ir<'_>, call: Value, values: &[Value], fixed: u32) -> Self {
+        let mut area = Self {
+            slots: Vec::new(),
+            size: 0,
+            align: 16,
+        };
+        for (k, value) in (fixed + 1..).zip(values) {
+            let by_value = call.call_attribute_type(k, "byval");
+            let ty = by_value.unwrap_or_else(|| value.type_of());
+            // LLVM's type of a structure does not know of alignments that the source asks for.
+            let asked = by_value.and_then(|_| call.call_attribute_number(k, "align"));
+            let align = asked.unwrap_or(1).max(ir.align_of(ty)).max(8);
+            let offset = area.size.next_multiple_of(align);
+            let size = ir.size_of(ty);
+            area.slots.push(Slot {
+                value: *value,
+                offset,
+                by_value: by_value.map(|_| size),
+            });
+            area.size = offset + size.next_multiple_of(8);
+            area.align = area.align.max(align);
         }
+        area
     }
-    area
+
+    /// Stores them in front of the call; their address.
+    fn build(self, ir: &Ir<'_>, function: Value, call: Value) -> Value {
+        if self.size == 0 {
+            return ir.define_zeros(NO_ARGUMENTS, NO_ARGUMENTS_SIZE);
+        }
+        ir.at_entry(function);
+        let area = ir.alloca(ir.bytes(self.size), "va.area");
+        area.set_alignment(self.align);
+        ir.before(call);
+        for slot in self.slots {
+            let at = ir.offset(area, slot.offset as i64);
+            match slot.by_value {
+                Some(bytes) => ir.copy((at, 8), (slot.value, 8), bytes),
+                None => ir.store(slot.value, at).set_alignment(8),
+            }
+        }
+        area
+    }
 }

@@ -133,6 +133,16 @@ fn leaks_are_found_on_aarch64() {
                 &["fmla v8.2d, v0.2d, v1.2d: uses poison in v8"],
             ),
             case(
+                "narrowed_into_upper_half",
+                "movi v0.2d, #0; xtn2 v8.4s, v0.2d; EPILOGUE",
+                &["xtn2 v8.4s, v0.2d: uses poison in v8"],
+            ),
+            case(
+                "transposed",
+                "movi v0.4s, #1; trn2 v1.4s, v0.4s, v8.4s; EPILOGUE",
+                &["trn2 v1.4s, v0.4s, v8.4s: uses poison in v8"],
+            ),
+            case(
                 "inserted_bits",
                 "bfi w19, w0, #4, #4; EPILOGUE",
                 &["bfi w19, w0, #4, #4: uses poison in x19"],
@@ -189,6 +199,11 @@ fn legal_shapes_pass_on_aarch64() {
             case(
                 "aliases",
                 "mov w8, #5; lsr w9, w8, #1; ubfx w10, w8, #1, #2; sxtw x11, w8; lsl x12, x11, #2; uxtb w13, w8; cmp w9, w10; cset w14, eq; add x0, x12, x14; EPILOGUE",
+                &[],
+            ),
+            case(
+                "transposed",
+                "movi v0.4s, #1; movi v1.4s, #2; trn2 v8.4s, v0.4s, v1.4s; trn1 v9.4s, v0.4s, v1.4s; str q8, [x0]; str q9, [x0]; EPILOGUE",
                 &[],
             ),
             case(

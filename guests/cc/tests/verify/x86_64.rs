@@ -8,6 +8,11 @@ fn leaks_are_found_on_x86_64() {
         &X86_64,
         &[
             case(
+                "sign_extended_accumulator",
+                "mov %rbx, %rax; mov $-3, %al; cwtl; mov %eax, (%rdx); EPILOGUE",
+                &["mov dword ptr [rdx], eax: stores poison in rax to memory"],
+            ),
+            case(
                 "callee_saved",
                 "lea 1(%rbx), %rax; EPILOGUE",
                 &["lea rax, [rbx + 1]: uses poison in rbx"],
@@ -206,6 +211,11 @@ fn legal_shapes_pass_on_x86_64() {
         &X86_64,
         &[
             case("epilogue", "EPILOGUE", &[]),
+            case(
+                "sign_extended_accumulator",
+                "mov %rbx, %rax; mov $-3, %al; cbtw; cwtl; cltq; mov %rax, (%rdx); EPILOGUE",
+                &[],
+            ),
             case("epilogue_leave", "mov -8(%rbp), %rbx; leave; ret", &[]),
             case(
                 "epilogue_lea",

@@ -113,7 +113,8 @@ impl Generator {
                 let count = self.expression(U32, depth.min(1));
                 let count = format!("({count} & {})", bits - 1);
                 if self.draw.chance(50) {
-                    format!("({name})({shifted} >> {count})")
+                    // A bit-field of 64 bits may be promoted to an int.
+                    format!("({name})(({name}){shifted} >> {count})")
                 } else {
                     format!("({name})(({working}){shifted} << {count})")
                 }

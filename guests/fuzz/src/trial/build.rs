@@ -30,6 +30,7 @@ const PLAIN: [&str; 5] = [
 #[derive(Debug)]
 pub struct Built {
     directory: PathBuf,
+    seeds: Range<u64>,
     /// Call sites that may migrate.
     pub sites: u64,
 }
@@ -39,6 +40,7 @@ impl Built {
     pub fn new(tools: &Tools, seeds: Range<u64>, directory: &Path) -> Result<Self, String> {
         let built = Self {
             directory: directory.to_path_buf(),
+            seeds: seeds.clone(),
             sites: 0,
         };
         let sources: Vec<Source> = seeds.map(program).collect();
@@ -54,20 +56,12 @@ impl Built {
                 &tools.kettle_cc,
                 &[source.level, "-w", "-c", &file, "-o", &object],
             )?;
-            let mut arguments = PLAIN.to_vec();
-            arguments.extend([other_level(source.level), "-c", &file, "-o", &other]);
-            built.run(&what, "clang-19", &arguments)?;
+            built.compile_plain(other_level(source.level), &file, &other)?;
             objects.push(object);
             plain.push(other);
         }
-        let link = |tool: &OsStr, inputs: &[String], flags: &[&str], output: &str| {
-            let mut arguments: Vec<&str> = flags.to_vec();
-            arguments.extend(inputs.iter().map(String::as_str));
-            arguments.extend(["-lm", "-o", output]);
-            built.run("link", tool, &arguments)
-        };
-        link(tools.kettle_cc.as_os_str(), &objects, &["-w"], "program")?;
-        link(OsStr::new("clang-19"), &plain, &PLAIN, "plain")?;
+        built.link(&tools.kettle_cc, &["-w"], &objects, "program")?;
+        built.link_plain(&plain, "plain")?;
         let sites = built.count_sites()?;
         Ok(Self { sites, ..built })
     }
@@ -86,6 +80,46 @@ impl Built {
     /// What clang alone has made.
     pub fn plain(&self) -> PathBuf {
         self.directory.join("plain")
+    }
+
+    /// Builds what clang alone makes of a seed at the level that it has for kettle-cc. The programs beside it are as in [`plain`](Self::plain).
+    pub fn plain_at_same_level(&self, seed: u64) -> Result<PathBuf, String> {
+        let object = format!("{seed}.same.o");
+        self.compile_plain(program(seed).level, &format!("{seed}.c"), &object)?;
+        let mut inputs = vec!["main.c".to_owned(), "programs.c".to_owned()];
+        let others = self.seeds.clone().filter(|other| *other != seed);
+        inputs.extend(others.map(|other| format!("{other}.plain.o")));
+        inputs.push(object);
+        let output = format!("plain-{seed}");
+        self.link_plain(&inputs, &output)?;
+        Ok(self.directory.join(output))
+    }
+
+    fn compile_plain(&self, level: &str, file: &str, object: &str) -> Result<(), String> {
+        let mut arguments = PLAIN.to_vec();
+        arguments.extend([level, "-c", file, "-o", object]);
+        self.run(
+            &format!("compile {file} at {level}"),
+            "clang-19",
+            &arguments,
+        )
+    }
+
+    fn link_plain(&self, inputs: &[String], output: &str) -> Result<(), String> {
+        self.link("clang-19", &PLAIN, inputs, output)
+    }
+
+    fn link(
+        &self,
+        tool: impl AsRef<OsStr>,
+        flags: &[&str],
+        inputs: &[String],
+        output: &str,
+    ) -> Result<(), String> {
+        let mut arguments: Vec<&str> = flags.to_vec();
+        arguments.extend(inputs.iter().map(String::as_str));
+        arguments.extend(["-lm", "-o", output]);
+        self.run("link", tool, &arguments)
     }
 
     /// A file beside the programs.

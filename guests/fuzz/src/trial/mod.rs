@@ -57,6 +57,9 @@ pub struct Report {
     pub sites: u64,
     /// How many times their threads have migrated, over all runs.
     pub migrations: u64,
+    /// Those for which clang alone makes programs that print other sums, depending on the optimisation level; kettle-cc's prints those of the
+    /// same level. In order.
+    pub disputed: Vec<u64>,
     /// Those that have failed, in order.
     pub failures: Vec<Failure>,
 }
@@ -67,6 +70,8 @@ impl Report {
         self.seeds += other.seeds;
         self.sites += other.sites;
         self.migrations += other.migrations;
+        self.disputed.extend(other.disputed);
+        self.disputed.sort_unstable();
         self.failures.extend(other.failures);
         self.failures.sort();
     }
@@ -123,7 +128,10 @@ impl Trial {
                 for seed in seeds {
                     report.seeds += 1;
                     match run::judge(&self.tools, &built, seed) {
-                        Ok(migrations) => report.migrations += migrations,
+                        Ok(judged) => {
+                            report.migrations += judged.migrations;
+                            report.disputed.extend(judged.disputed.then_some(seed));
+                        }
                         Err(what) => report.failures.push(self.keep(seed, what, &directory)),
                     }
                 }

@@ -119,6 +119,11 @@ impl Value {
         let attribute = llvm!(LLVMGetCallSiteEnumAttribute(self.0, index, kind(name)));
         (!attribute.is_null()).then(|| Type(llvm!(LLVMGetTypeAttributeValue(attribute))))
     }
+    /// The number in an integer attribute of a call's parameter.
+    pub fn call_attribute_number(self, index: u32, name: &str) -> Option<u64> {
+        let attribute = llvm!(LLVMGetCallSiteEnumAttribute(self.0, index, kind(name)));
+        (!attribute.is_null()).then(|| llvm!(LLVMGetEnumAttributeValue(attribute)))
+    }
     /// Whether a call carries an attribute itself.
     pub fn has_call_attribute(self, index: u32, name: &str) -> bool {
         !llvm!(LLVMGetCallSiteEnumAttribute(self.0, index, kind(name))).is_null()

@@ -41,8 +41,8 @@ impl Generator {
         names
     }
 
-    /// A type that a variadic function can take as it is. 128-bit integers are not among them: clang 19 itself loses those that are passed
-    /// half in a register.
+    /// A type that a variadic function can take as it is. 128-bit integers are not among them, nor structures that hold nothing else:
+    /// clang alone loses those that are passed half in a register, and kettle-cc refuses the structures.
     fn promoted(&mut self) -> Type {
         let structs: Vec<usize> = (0..self.types.structs.len())
             .filter(|s| !self.over_aligned(*s))
@@ -70,6 +70,19 @@ impl Generator {
             Type::Vector(v) => VECTORS[v].name == "v8u32",
             _ => false,
         };
-        one.align.is_some() || one.members.iter().any(|m| member(m.ty))
+        one.align.is_some() || self.is_one_wide(s) || one.members.iter().any(|m| member(m.ty))
+    }
+
+    /// Whether a structure is 16 bytes that are aligned to 16.
+    fn is_one_wide(&self, s: usize) -> bool {
+        match &self.types.structs[s].members[..] {
+            [one] if one.count.is_none() => match one.ty {
+                Type::Wide { .. } => true,
+                Type::Vector(v) => VECTORS[v].name != "v2u32",
+                Type::Struct(inner) => self.is_one_wide(inner),
+                _ => false,
+            },
+            _ => false,
+        }
     }
 }
