@@ -450,19 +450,21 @@ impl Step<'_> {
     fn store(&mut self, to: Mem, from: Operand) {
         let place = self.place(to);
         let taint = self.fetch(from);
+        let mut stored = Taint::moved(taint.poison);
+        // The upper half of a vector is no argument of its own.
+        if to.len == 16 && taint.poison & mask(8) == 0 {
+            stored.moved = 0;
+        }
         match place {
             Place::Stack {
                 offset,
                 exact: true,
-            } => self
-                .state
-                .write_stack(offset, to.len, Taint::moved(taint.poison)),
+            } => self.state.write_stack(offset, to.len, stored),
             Place::Stack {
                 offset,
                 exact: false,
             } if taint.poison != 0 => {
-                self.state
-                    .write_stack(offset, to.len, Taint::moved(taint.poison));
+                self.state.write_stack(offset, to.len, stored);
             }
             Place::Stack { .. } => {}
             Place::Table { .. } | Place::Elsewhere => {

@@ -143,6 +143,11 @@ fn leaks_are_found_on_x86_64() {
                 &[],
             ),
             case(
+                "spilled_vector_where_arguments_go",
+                "movsd %xmm0, %xmm5; movapd %xmm5, (%rsp); call native; movapd (%rsp), %xmm1; shufpd $1, %xmm1, %xmm1; call native; EPILOGUE",
+                &["call ADDR: passes poison in xmm1"],
+            ),
+            case(
                 "called",
                 "call *%rbx; EPILOGUE",
                 &["call rbx: uses poison in rbx"],
