@@ -105,9 +105,10 @@ impl Image {
             size: site.frame.size,
             fp_off: site.frame.saved_fp,
             ra_off: site.frame.saved_return_address,
+            called: program.called[*id as usize],
         };
         let sites: Vec<VerifySite> = self.sites.iter().map(site).collect();
-        let report = match verify::verify(&self.data, self.isa, &sites) {
+        let report = match verify::verify(&self.data, self.isa, &sites, &program.signatures) {
             Ok(report) if report.is_clean() => return Ok(String::new()),
             Ok(report) => report,
             Err(error) => return Ok(format!("  {error}")),

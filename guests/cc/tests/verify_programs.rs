@@ -1,6 +1,7 @@
 //! The verifier on what kettle-cc makes of real programs: nothing is found where nothing is, and something as soon as the table
 //! says what the code does not keep.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use isa::Isa;
@@ -65,6 +66,7 @@ impl Binary {
                 size: frame.size,
                 fp_off: frame.saved_fp,
                 ra_off: frame.saved_return_address,
+                called: None,
             }
         };
         let sites = (0..).zip(table.sites()).map(site).collect();
@@ -75,7 +77,7 @@ impl Binary {
     fn with(&self, change: impl Fn(&mut VerifySite)) -> Report {
         let mut sites = self.sites.clone();
         sites.iter_mut().for_each(change);
-        verify(&self.elf, self.isa, &sites).expect("the binary is fit to verify")
+        verify(&self.elf, self.isa, &sites, &BTreeMap::new()).expect("the binary is fit to verify")
     }
 }
 
@@ -169,7 +171,8 @@ fn content_over_native_calls_would_be_found() {
         }
     }
     assert!(sites.len() > binary.sites.len(), "there are native calls");
-    let report = verify(&binary.elf, binary.isa, &sites).expect("the binary is fit to verify");
+    let report = verify(&binary.elf, binary.isa, &sites, &BTreeMap::new())
+        .expect("the binary is fit to verify");
     assert!(
         !report.violations.is_empty(),
         "values live over native calls are found"

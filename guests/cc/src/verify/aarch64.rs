@@ -188,8 +188,8 @@ fn control(mnemonic: &str, args: &[Arg]) -> Option<(Vec<Effect>, Flow)> {
             (Vec::new(), Flow::Next)
         }
         "b" => (Vec::new(), Flow::Jump(target()?)),
-        "bl" => (Vec::new(), Flow::Call),
-        "blr" => (vec![read()?], Flow::Call),
+        "bl" => (Vec::new(), Flow::Call(Some(target()?))),
+        "blr" => (vec![read()?], Flow::Call(None)),
         "br" => (vec![read()?], Flow::Indirect(Operand::Reg(first()?))),
         "ret" => (Vec::new(), Flow::Return),
         "brk" | "udf" | "hlt" => (Vec::new(), Flow::Trap),

@@ -3,6 +3,7 @@
 use super::abi::{Abi, Reg};
 use super::effect::{Effect, Insn, Mem, Operand, Rest, Slice, Spread, mask};
 use super::state::{Known, State, TableLoad, Taint, Value};
+use crate::signature::Signature;
 
 /// The bytes of an argument or return value that are surely used: the lowest of an integer, the lowest float of a vector.
 const fn surely_used(reg: Reg) -> u16 {
@@ -31,10 +32,29 @@ pub(super) fn apply(abi: &Abi, insn: &Insn, state: &mut State) -> Vec<String> {
     step.found
 }
 
-/// Violations of a call in this state: poison in arguments, and frame addresses in arguments of a call that may migrate.
-pub(super) fn check_call(abi: &Abi, state: &State, migrates: bool) -> Vec<String> {
+/// Violations of a call in this state: poison in arguments, and frame addresses in arguments of a call that may migrate. Which registers
+/// are arguments is only `known` of some functions.
+pub(super) fn check_call(
+    abi: &Abi,
+    state: &State,
+    known: Option<Signature>,
+    migrates: bool,
+) -> Vec<String> {
     let mut found = Vec::new();
-    for reg in abi.arguments {
+    let arguments = abi.arguments.iter();
+    let (vectors, integers): (Vec<Reg>, Vec<Reg>) = arguments
+        .filter(|reg| known.is_none() || abi.indirect_result != Some(**reg))
+        .partition(|reg| reg.is_vector());
+    let on_stack = known.is_none_or(|s| s.integers > integers.len() || s.vectors > vectors.len());
+    let Signature {
+        integers: first,
+        vectors: wide,
+    } = known.unwrap_or(Signature {
+        integers: integers.len(),
+        vectors: vectors.len(),
+    });
+    let integers = integers.iter().take(first);
+    for reg in integers.chain(vectors.iter().take(wide)) {
         let value = state.reg(*reg);
         if value.taint.moved & surely_used(*reg) != 0 {
             found.push(format!("passes poison in {}", abi.name(*reg)));
@@ -47,7 +67,9 @@ pub(super) fn check_call(abi: &Abi, state: &State, migrates: bool) -> Vec<String
             ));
         }
     }
-    if let Some(at) = state.sp(abi).and_then(|sp| state.moved_from(sp)) {
+    if let (true, Some(sp)) = (on_stack, state.sp(abi))
+        && let Some(at) = state.moved_from(sp)
+    {
         found.push(format!("passes poison on the stack at CFA{at:+}"));
     }
     found

@@ -11,14 +11,21 @@ use super::image::{Decoder, Image};
 use super::report::{Report, Unresolved, VerifyError, VerifySite, Violation};
 use super::state::State;
 use super::tables;
+use crate::signature::Signature;
 
-/// Verifies that nothing but the described state is live across the calls `sites` of the linked program `elf`.
+/// Verifies that nothing but the described state is live across the calls `sites` of the linked program `elf`. What is called by a name
+/// without a signature is taken to use every register that can pass an argument.
 ///
 /// # Errors
 ///
 /// When the file is not a readable ELF file for `isa`, or the sites do not fit to it. Violations are not errors but content of the
 /// report.
-pub fn verify(elf: &[u8], isa: Isa, sites: &[VerifySite]) -> Result<Report, VerifyError> {
+pub fn verify(
+    elf: &[u8],
+    isa: Isa,
+    sites: &[VerifySite],
+    signatures: &BTreeMap<String, Signature>,
+) -> Result<Report, VerifyError> {
     let image = Image::parse(elf, isa)?;
     let decoder = Decoder::new(isa)?;
     let mut by_function: BTreeMap<u64, Vec<&VerifySite>> = BTreeMap::new();
@@ -43,7 +50,11 @@ pub fn verify(elf: &[u8], isa: Isa, sites: &[VerifySite]) -> Result<Report, Veri
     }
     let program = Program {
         abi: Abi::of(isa),
-        migrating: sites.iter().map(|site| site.return_address).collect(),
+        migrating: sites
+            .iter()
+            .map(|site| (site.return_address, site.called))
+            .collect(),
+        signatures,
         bases: tables::bases(functions.values()),
         image,
     };
@@ -73,7 +84,7 @@ impl Function {
         };
         for at in 0..function.insns.len() {
             let (next, target) = match function.insns[at].flow {
-                Flow::Next | Flow::Call => (true, None),
+                Flow::Next | Flow::Call(_) => (true, None),
                 Flow::Jump(target) => (false, Some(target)),
                 Flow::Branch(target, _) => (true, Some(target)),
                 Flow::Return | Flow::Trap | Flow::Indirect(_) | Flow::Unknown => (false, None),
@@ -120,13 +131,24 @@ type Findings = BTreeSet<(usize, Finding)>;
 struct Program<'a> {
     abi: &'static Abi,
     image: Image<'a>,
-    /// Return addresses of all migrating calls.
-    migrating: BTreeSet<u64>,
+    /// Return addresses of all migrating calls, and what they pass, where that is known.
+    migrating: BTreeMap<u64, Option<Signature>>,
+    /// Signatures of functions, by name.
+    signatures: &'a BTreeMap<String, Signature>,
     /// Starts of jump tables.
     bases: BTreeSet<u64>,
 }
 
 impl Program<'_> {
+    /// The signature of the function at `address`, where it is known for one of its names.
+    fn signature(&self, address: u64) -> Option<Signature> {
+        let names = self.image.names(address).iter();
+        names
+            .filter_map(|name| self.signatures.get(name))
+            .copied()
+            .reduce(Signature::or)
+    }
+
     fn check_function(
         &self,
         function: &Function,
@@ -134,10 +156,9 @@ impl Program<'_> {
         report: &mut Report,
     ) -> Result<(), VerifyError> {
         for site in sites {
-            let call = function
-                .insns
-                .iter()
-                .any(|insn| insn.end() == site.return_address && insn.flow == Flow::Call);
+            let call = function.insns.iter().any(|insn| {
+                insn.end() == site.return_address && matches!(insn.flow, Flow::Call(_))
+            });
             if !call {
                 return Err(VerifyError::NotBehindCall {
                     site: site.id,
@@ -262,10 +283,12 @@ impl Walk<'_> {
                     return;
                 }
                 Flow::Branch(target, _) => self.jump(at, target, state.clone()),
-                Flow::Call => {
-                    let migrates = migrating.contains(&insn.end());
-                    self.violations(at, check_call(abi, &state, migrates));
-                    if migrates {
+                Flow::Call(target) => {
+                    let site = migrating.get(&insn.end());
+                    let known = site.copied().flatten();
+                    let known = known.or_else(|| self.program.signature(target?));
+                    self.violations(at, check_call(abi, &state, known, site.is_some()));
+                    if site.is_some() {
                         return;
                     }
                     state.forget_call(abi);
@@ -303,7 +326,8 @@ impl Walk<'_> {
             Some(to) => self.work.push((to, state)),
             None if inside => self.lost(at, "a jump into the middle of an instruction"),
             None => {
-                let mut found = check_call(self.program.abi, &state, false);
+                let known = self.program.signature(target);
+                let mut found = check_call(self.program.abi, &state, known, false);
                 found.extend(
                     check_return(self.program.abi, &state)
                         .into_iter()

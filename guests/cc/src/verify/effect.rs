@@ -165,8 +165,8 @@ pub(super) enum Flow {
     Jump(u64),
     /// To this address or the next instruction; the condition bounds an index if it compares one.
     Branch(u64, Bound),
-    /// Into a function and back to the next instruction.
-    Call,
+    /// Into a function, at this address where that is known, and back to the next instruction.
+    Call(Option<u64>),
     /// Out of the function.
     Return,
     /// Nowhere.

@@ -18,6 +18,8 @@ pub(super) struct Image<'a> {
     constant: BTreeMap<u64, u64>,
     /// Sizes of functions, by address.
     functions: BTreeMap<u64, u64>,
+    /// Names of functions, by address.
+    names: BTreeMap<u64, Vec<String>>,
 }
 
 impl<'a> Image<'a> {
@@ -52,10 +54,16 @@ impl<'a> Image<'a> {
             .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
             .map(|symbol| (symbol.address(), symbol.size()))
             .collect();
+        let mut names: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        for symbol in file.symbols().filter(|s| s.kind() == SymbolKind::Text) {
+            let known = names.entry(symbol.address()).or_default();
+            known.extend(symbol.name().ok().map(str::to_owned));
+        }
         Ok(Self {
             sections,
             constant,
             functions,
+            names,
         })
     }
 
@@ -98,6 +106,11 @@ impl<'a> Image<'a> {
         let (start, data) = self.sections.range(..=address).next_back()?;
         let from = usize::try_from(address - start).ok()?;
         data.get(from..from.checked_add(usize::try_from(len).ok()?)?)
+    }
+
+    /// The names of the function at `address`.
+    pub(super) fn names(&self, address: u64) -> &[String] {
+        self.names.get(&address).map_or(&[], Vec::as_slice)
     }
 
     /// The bytes of the function whose symbol is at `address`.

@@ -4,6 +4,8 @@ use std::fmt;
 
 use thiserror::Error;
 
+use crate::signature::Signature;
+
 /// One possibly migrating call of the program under test, as the call-site table describes it for this ISA.
 ///
 /// CFA = FP + `cfa_fp`; SP behind the call = CFA - `size`; the saved FP is at CFA + `fp_off`, the return address at CFA + `ra_off`.
@@ -25,6 +27,8 @@ pub struct VerifySite {
     pub fp_off: i32,
     /// Where the return address is saved, in bytes from the canonical frame address.
     pub ra_off: i32,
+    /// What the call passes, where that is known.
+    pub called: Option<Signature>,
 }
 
 /// What was found in one ELF file.

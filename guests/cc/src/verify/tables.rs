@@ -173,7 +173,7 @@ fn limit(function: &Function, load: TableLoad) -> Limit {
                 if insn.sets_flags() {
                     relation = None;
                 }
-                if matches!(insn.flow, Flow::Call) {
+                if matches!(insn.flow, Flow::Call(_)) {
                     return Limit::None;
                 }
                 for reg in insn.writes() {

@@ -167,8 +167,8 @@ fn operands(
 
 /// Registers read and written that are no operands.
 pub(super) struct Implicit {
-    pub(super) reads: Vec<Reg>,
-    pub(super) writes: Vec<Reg>,
+    pub(super) reads: Vec<Slice>,
+    pub(super) writes: Vec<Slice>,
 }
 
 fn implicit(capstone: &Capstone, detail: &InsnDetail<'_>, args: &[Arg]) -> Option<Implicit> {
@@ -179,16 +179,16 @@ fn implicit(capstone: &Capstone, detail: &InsnDetail<'_>, args: &[Arg]) -> Optio
             _ => false,
         })
     };
-    let collect = |ids: &[RegId]| -> Option<Vec<Reg>> {
-        let mut regs = Vec::new();
+    let collect = |ids: &[RegId]| -> Option<Vec<Slice>> {
+        let mut slices = Vec::new();
         for id in ids {
             match register(capstone, *id) {
-                Named::Part(reg, _) if !explicit(reg) => regs.push(reg),
+                Named::Part(reg, bytes) if !explicit(reg) => slices.push(Slice { reg, bytes }),
                 Named::Unknown => return None,
                 _ => {}
             }
         }
-        Some(regs)
+        Some(slices)
     };
     Some(Implicit {
         reads: collect(detail.regs_read())?,
@@ -212,7 +212,7 @@ fn control(mnemonic: &str, args: &[Arg]) -> Option<(Vec<Effect>, Flow)> {
                 .map(|arg| Effect::Read(arg.operand()))
                 .into_iter()
                 .collect(),
-            Flow::Call,
+            Flow::Call(target(first)),
         ),
         "ret" => (Vec::new(), Flow::Return),
         "ud2" | "hlt" | "int3" => (Vec::new(), Flow::Trap),

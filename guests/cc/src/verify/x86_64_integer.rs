@@ -284,7 +284,7 @@ fn address(to: Slice, mem: Mem) -> Effect {
 
 /// Everything else, by the disassembler's access flags.
 pub(super) fn general(mnemonic: &str, args: &[Arg], implicit: &Implicit) -> Vec<Effect> {
-    let flags = implicit.writes.contains(&FLAGS);
+    let flags = implicit.writes.iter().any(|slice| slice.reg == FLAGS);
     let upward = [
         "add", "sub", "imul", "shl", "and", "or", "xor", "neg", "not", "inc", "dec",
     ]
@@ -297,12 +297,12 @@ pub(super) fn general(mnemonic: &str, args: &[Arg], implicit: &Implicit) -> Vec<
     let mut effects: Vec<_> = implicit
         .reads
         .iter()
-        .filter(|reg| !(upward_string && **reg == FLAGS))
-        .map(|reg| {
-            if *reg == FLAGS {
+        .filter(|slice| !(upward_string && slice.reg == FLAGS))
+        .map(|slice| {
+            if slice.reg == FLAGS {
                 Effect::Decide(Slice::FLAGS)
             } else {
-                Effect::Read(Operand::Reg(Slice::whole(*reg)))
+                Effect::Read(Operand::Reg(*slice))
             }
         })
         .collect();
@@ -362,7 +362,7 @@ pub(super) fn general(mnemonic: &str, args: &[Arg], implicit: &Implicit) -> Vec<
         implicit
             .writes
             .iter()
-            .map(|reg| Effect::Define(Slice::whole(*reg), Rest::Zero)),
+            .map(|slice| Effect::Define(*slice, rest(*slice))),
     );
     effects
 }

@@ -30,11 +30,12 @@ mod migrating;
 mod points;
 mod refuse;
 mod rewrite;
+mod signatures;
 mod symbols;
 mod varargs;
 mod variables;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use inkwell::context::Context;
@@ -45,6 +46,7 @@ pub use refuse::Refusal;
 pub use rewrite::BACK_END_ATTRIBUTES;
 pub use symbols::External;
 
+use crate::signature::Signature;
 use crate::strictness::{FOLDED_CONSTANTS, SPLIT_BLOCKS, Strictness};
 use ir::{FUNCTION_INDEX, Ir, Value};
 
@@ -72,6 +74,10 @@ pub struct Transformed {
     pub data_frames: DataFrames,
     /// For each call site, by site id: the function it is in.
     pub sites: Vec<String>,
+    /// For each call site, by site id: the signature of what it calls, where that is known.
+    pub called: Vec<Option<Signature>>,
+    /// The signatures of functions, by name, where they are known.
+    pub signatures: BTreeMap<String, Signature>,
     /// The functions that may migrate, in module order.
     pub migrating: Vec<String>,
     /// Functions and variables that the module uses and does not define.
@@ -153,10 +159,13 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let migrating = set.defined(&ir);
     refused(refuse::check_migrating(&migrating))?;
     let mut sites: Vec<Value> = Vec::new();
+    let mut called = Vec::new();
     let mut described = Vec::new();
     for function in &migrating {
         let keep = options.keep_debug_info;
         let calls = calls::record(&ir, *function, &set, stack, &mut sites, keep);
+        let signature = |call: &Value| signatures::of(&ir, call.called_type());
+        called.extend(calls.iter().map(signature));
         described.push(rewrite::rewrite(&ir, *function, &calls, stack));
         if let Some(attribute) = options.strictness.left_out() {
             function.remove_attribute(FUNCTION_INDEX, attribute);
@@ -183,6 +192,8 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     Ok(Transformed {
         data_frames: described::table(&described),
         sites: sites.into_iter().map(Value::name).collect(),
+        called,
+        signatures: signatures::of_functions(&ir),
         migrating: migrating.into_iter().map(Value::name).collect(),
         declared,
         defined,

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use isa::Isa;
+use kettle_cc::Signature;
 use kettle_cc::verify::{Report, VerifyError, VerifySite, verify};
 use object::{Object, ObjectSymbol};
 
@@ -57,6 +58,7 @@ const X86_64: Frame = Frame {
         size: 64,
         fp_off: -16,
         ra_off: -8,
+        called: None,
     },
 };
 
@@ -77,6 +79,7 @@ const AARCH64: Frame = Frame {
         size: 48,
         fp_off: -48,
         ra_off: -40,
+        called: None,
     },
 };
 
@@ -150,7 +153,8 @@ fn check(frame: &Frame, cases: &[Case]) {
         )
     };
     let sites: Vec<_> = cases.iter().enumerate().map(site).collect();
-    let report = verify(&elf, frame.isa, &sites).expect("the program is fit to verify");
+    let report =
+        verify(&elf, frame.isa, &sites, &BTreeMap::new()).expect("the program is fit to verify");
     assert_eq!(report.sites, cases.len());
     for violation in &report.violations {
         assert_eq!(violation.function, cases[violation.site as usize].name);
@@ -262,8 +266,46 @@ fn a_frame_address_in_the_register_of_returned_structures_is_no_argument() {
     let symbols = symbols(&elf);
     let site = |id, ra: &str| (frame.site)(id, "first".to_owned(), symbols["first"], symbols[ra]);
     let sites = [site(1, "first_ra"), site(2, "second_ra")];
-    let report = verify(&elf, frame.isa, &sites).expect("fit to verify");
+    let report = verify(&elf, frame.isa, &sites, &BTreeMap::new()).expect("fit to verify");
     assert_eq!(findings(&report, 1), Vec::<String>::new());
+}
+
+/// What a call leaves in the registers of arguments that its callee does not have is no argument.
+#[test]
+fn what_is_called_decides_what_is_passed() {
+    for (frame, code) in [
+        (
+            &X86_64,
+            "mov %rbx, %rsi; movq %rbx, %xmm1; push %rbx; push %rbx; call native; add $16, %rsp; EPILOGUE",
+        ),
+        (
+            &AARCH64,
+            "mov x1, x19; fmov d1, x19; sub sp, sp, #16; str x19, [sp]; bl native; add sp, sp, #16; EPILOGUE",
+        ),
+    ] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let cases = [case("first", code, &[])];
+        let elf = build(frame, &source(frame, &cases), dir.path());
+        let symbols = symbols(&elf);
+        let sites = [(frame.site)(
+            1,
+            "first".to_owned(),
+            symbols["first"],
+            symbols["first_ra"],
+        )];
+        let passed = |signature: Option<Signature>| {
+            let known = signature.map(|s| ("native".to_owned(), s));
+            let signatures = known.into_iter().collect();
+            let report = verify(&elf, frame.isa, &sites, &signatures).expect("fit to verify");
+            findings(&report, 1).len()
+        };
+        let takes = |integers, vectors| Some(Signature { integers, vectors });
+        assert_eq!(passed(None), 3);
+        assert_eq!(passed(takes(1, 1)), 0);
+        assert_eq!(passed(takes(2, 1)), 1);
+        assert_eq!(passed(takes(2, 2)), 2);
+        assert_eq!(passed(takes(9, 2)), 3);
+    }
 }
 
 #[test]
@@ -283,6 +325,7 @@ fn the_next_migrating_call_ends_the_search() {
         &elf,
         frame.isa,
         &[site(1, "first_ra"), site(2, "second_ra")],
+        &BTreeMap::new(),
     )
     .expect("fit to verify");
     assert_eq!(
@@ -306,13 +349,18 @@ fn unfit_input_is_refused() {
     );
     let symbols = symbols(&elf);
     let refused = |elf: &[u8], isa, address, ra| {
-        verify(elf, isa, &[(frame.site)(7, "f".to_owned(), address, ra)])
-            .expect_err("unfit")
-            .to_string()
+        verify(
+            elf,
+            isa,
+            &[(frame.site)(7, "f".to_owned(), address, ra)],
+            &BTreeMap::new(),
+        )
+        .expect_err("unfit")
+        .to_string()
     };
     let (f, ra) = (symbols["f"], symbols["f_ra"]);
     assert!(matches!(
-        verify(b"no program", Isa::X86_64, &[]),
+        verify(b"no program", Isa::X86_64, &[], &BTreeMap::new()),
         Err(VerifyError::Elf(_))
     ));
     assert_eq!(

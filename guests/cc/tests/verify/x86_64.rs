@@ -8,6 +8,11 @@ fn leaks_are_found_on_x86_64() {
         &X86_64,
         &[
             case(
+                "narrow_division",
+                "mov %rbx, %rax; mov $7, %ax; mov $3, %si; xor %edx, %edx; div %si; mov %eax, (%rdx); EPILOGUE",
+                &["mov dword ptr [rdx], eax: stores poison in rax to memory"],
+            ),
+            case(
                 "sign_extended_accumulator",
                 "mov %rbx, %rax; mov $-3, %al; cwtl; mov %eax, (%rdx); EPILOGUE",
                 &["mov dword ptr [rdx], eax: stores poison in rax to memory"],
@@ -219,6 +224,11 @@ fn legal_shapes_pass_on_x86_64() {
             case(
                 "sign_extended_accumulator",
                 "mov %rbx, %rax; mov $-3, %al; cbtw; cwtl; cltq; mov %rax, (%rdx); EPILOGUE",
+                &[],
+            ),
+            case(
+                "narrow_division",
+                "mov %rbx, %rax; mov %rbx, %rsi; mov $7, %ax; mov $3, %si; xor %edx, %edx; div %si; movzwl %ax, %eax; mov %rax, (%rdx); EPILOGUE",
                 &[],
             ),
             case("epilogue_leave", "mov -8(%rbp), %rbx; leave; ret", &[]),
