@@ -132,6 +132,10 @@ const PROGRAMS: &[ProgramInfo] = &[
         "calls with more arguments than registers, and variable ones",
     ),
     plain(
+        "many_calls",
+        "an interpreter whose loop has more than a hundred calls that migrate",
+    ),
+    plain(
         "many_live_values",
         "32 integers and 24 doubles live across one migration",
     ),

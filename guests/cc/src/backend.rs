@@ -76,27 +76,43 @@ pub fn compile_native(
     shop.run(format!("compile {source} for {isa}"), CLANG, arguments)
 }
 
-/// Splits transformed bitcode into the functions that may migrate (`migrating.bc`) and the rest (`plain.bc`). Returns the names.
+/// The part of the functions that cannot migrate.
+const PLAIN: &str = "plain";
+/// How many functions that may migrate make one part. For each that it writes half compiled LLVM 19 goes through the metadata of all of them.
+const FUNCTIONS_PER_PART: usize = 128;
+
+/// Splits transformed bitcode into the functions that may migrate (`migrating.bc`, or `migrating.0.bc` and so on where there are many) and the
+/// rest (`plain.bc`). Returns the names.
 pub fn split(
     shop: &Workshop,
     module: &str,
     migrating: &[String],
-) -> Result<Vec<&'static str>, BuildError> {
+) -> Result<Vec<String>, BuildError> {
     if migrating.is_empty() {
         let (from, to) = (shop.path(module), shop.path("plain.bc"));
         std::fs::copy(&from, &to).map_err(BuildError::file("copy", &from))?;
-        return Ok(vec!["plain"]);
+        return Ok(vec![PLAIN.to_owned()]);
     }
-    let functions: Vec<String> = migrating.iter().map(|f| format!("-func={f}")).collect();
-    let run = |delete: &[&str], output: &str| {
-        let mut arguments: Vec<&str> = delete.to_vec();
-        arguments.extend([module, "-o", output]);
-        arguments.extend(functions.iter().map(String::as_str));
+    let run = |delete: &[&str], functions: &[String], part: &str| {
+        let output = format!("{part}.bc");
+        let mut arguments: Vec<String> = delete.iter().map(|d| (*d).to_owned()).collect();
+        arguments.extend([module.to_owned(), "-o".to_owned(), output]);
+        arguments.extend(functions.iter().map(|f| format!("-func={f}")));
         shop.run("split the bitcode", LLVM_EXTRACT, arguments)
     };
-    run(&[], "migrating.bc")?;
-    run(&["--delete"], "plain.bc")?;
-    Ok(vec!["migrating", "plain"])
+    let mut parts = Vec::new();
+    for (number, functions) in migrating.chunks(FUNCTIONS_PER_PART).enumerate() {
+        let part = if migrating.len() > FUNCTIONS_PER_PART {
+            format!("migrating.{number}")
+        } else {
+            "migrating".to_owned()
+        };
+        run(&[], functions, &part)?;
+        parts.push(part);
+    }
+    run(&["--delete"], migrating, PLAIN)?;
+    parts.push(PLAIN.to_owned());
+    Ok(parts)
 }
 
 /// Compiles `part`.bc for `isa` to `output`.
@@ -113,7 +129,7 @@ pub fn compile_part(
     let mut flags = vec![target.as_str()];
     flags.extend(COMMON_FLAGS);
     let step = format!("compile the bitcode for {isa}");
-    if part == "plain" {
+    if part == PLAIN {
         flags.extend(["-filetype=obj", &bitcode, "-o", output]);
         return shop.run(step, LLC, flags);
     }

@@ -478,7 +478,7 @@ impl Ground {
 fn lower(
     shop: &Workshop,
     ground: &Ground,
-    parts: &[&'static str],
+    parts: &[String],
     strictness: Strictness,
 ) -> Result<Vec<ObjectPair>, BuildError> {
     in_parallel(|isa| {

@@ -34,6 +34,7 @@ const PROGRAMS: &[&str] = &[
     "libc_streams",
     "libc_threads",
     "many_arguments",
+    "many_calls",
     "many_live_values",
     "npb_cg",
     "npb_ep",

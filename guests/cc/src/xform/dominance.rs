@@ -80,6 +80,12 @@ impl Dominance {
         Some(self.blocks[at])
     }
 
+    /// How many loops a block is in.
+    pub fn depth(&self, block: Block) -> usize {
+        let number = self.number.get(block);
+        number.map_or(0, |k| self.loops[*k].len())
+    }
+
     /// A set of blocks of which every way round passes one: where edges lead back to. Of a natural loop that is its head.
     pub fn loop_heads(&self) -> Vec<Block> {
         let leads_back = |from: usize, to: usize| {

@@ -2,12 +2,14 @@
 //! touch `__dsp`.
 //!
 //! The frame is entered at the block nearest to everything that needs it which dominates it all and lies on no cycle, and left wherever
-//! control returns from, or goes on to a block not dominated by, that block. No path then enters it twice without leaving it.
+//! control returns from, or goes on to a block not dominated by, that block. No path then enters it twice without leaving it. A function with resident values has its
+//! frame from its beginning, so that they can be stored where they are defined.
 
 use super::calls::returns_twice;
 use super::dominance::Dominance;
 use super::frame::Locals;
 use super::ir::{Block, Ir, Lookup, Value};
+use super::resident::is_crowded;
 use inkwell::llvm_sys::LLVMOpcode;
 
 /// The part of a function in which its data frame exists.
@@ -25,7 +27,9 @@ impl Extent {
     pub fn settle(ir: &Ir<'_>, function: Value, calls: &[Value], locals: &Locals) -> Self {
         let dominance = Dominance::of(function);
         let entry = function.entry();
-        let entry = latest(function, calls, locals, &dominance).unwrap_or(entry);
+        let entry = latest(function, calls, locals, &dominance)
+            .filter(|_| !is_crowded(calls))
+            .unwrap_or(entry);
         let mut exits = Vec::new();
         for block in function.blocks() {
             if entry != function.entry() && !dominance.is_above(entry, block) {

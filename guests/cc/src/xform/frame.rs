@@ -11,6 +11,7 @@ use inkwell::llvm_sys::LLVMOpcode;
 
 use super::ir::{Ir, Lookup, Value};
 use super::liveness::Liveness;
+use super::resident::Residents;
 
 /// Data frames, and so `__dsp`, are multiples of this.
 pub const FRAME_ALIGN: u64 = 16;
@@ -85,8 +86,15 @@ impl Locals {
 }
 
 impl Frame {
-    /// Lays out the frame. With `sharing`, spilled values that do not conflict share a slot; the largest come first, each into the first slot that it can have.
-    pub fn lay_out(ir: &Ir<'_>, locals: &Locals, liveness: &Liveness, sharing: bool) -> Self {
+    /// Lays out the frame. With `sharing`, spilled values that do not conflict share a slot; the largest come first, each into the first slot
+    /// that it can have. Resident values have slots of their own.
+    pub fn lay_out(
+        ir: &Ir<'_>,
+        locals: &Locals,
+        liveness: &Liveness,
+        residents: &Residents,
+        sharing: bool,
+    ) -> Self {
         let type_of = |p: usize| liveness.values[liveness.spilled[p]].type_of();
         let align_of = |p: usize| ir.align_of(type_of(p)).min(FRAME_ALIGN);
         let mut order: Vec<usize> = (0..liveness.spilled.len()).collect();
@@ -94,14 +102,19 @@ impl Frame {
         let mut shared: Vec<Slot> = Vec::new();
         let mut end = locals.size;
         let mut slots = Lookup::new();
+        let is_resident = |p: usize| residents.contains(liveness.spilled[p]);
         for p in order {
             let (size, align) = (ir.size_of(type_of(p)), align_of(p));
             let fits = |slot: &&mut Slot| {
                 slot.size >= size
                     && slot.offset.is_multiple_of(align)
-                    && !slot.owners.iter().any(|o| liveness.conflict(p, *o))
+                    && !slot
+                        .owners
+                        .iter()
+                        .any(|o| is_resident(*o) || liveness.conflict(p, *o))
             };
-            let slot = shared.iter_mut().find(fits).filter(|_| sharing);
+            let shares = sharing && !is_resident(p);
+            let slot = shared.iter_mut().find(fits).filter(|_| shares);
             let offset = if let Some(slot) = slot {
                 slot.owners.push(p);
                 slot.offset

@@ -29,6 +29,7 @@ mod liveness;
 mod migrating;
 mod points;
 mod refuse;
+mod resident;
 mod rewrite;
 mod signatures;
 mod symbols;

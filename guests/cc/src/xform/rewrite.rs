@@ -4,7 +4,7 @@
 //! stored to its variable; it is stored to its slot on the way to the calls that it is live across, as late as one store does for all of
 //! them, but in no loop that it comes from outside of: a path without such a call often stores nothing. After each recorded call the
 //! values live across that call are loaded from their slots into their variables; every original use reads the variable. So behind a
-//! call nothing refers to a register filled before it.
+//! call nothing refers to a register filled before it. A [resident](super::resident) value has no variable: its uses read its slot.
 
 use inkwell::llvm_sys::LLVMOpcode;
 
@@ -16,6 +16,7 @@ use super::extent::Extent;
 use super::frame::{FRAME_ALIGN, Frame, Locals};
 use super::ir::{Block, FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
+use super::resident::{self, Residents};
 use super::variables::Variables;
 
 /// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
@@ -42,7 +43,9 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
     let locals = Locals::of(ir, function);
     let extent = Extent::settle(ir, function, calls, &locals);
     let liveness = Liveness::of(function, calls, &locals.offsets);
-    let frame = Frame::lay_out(ir, &locals, &liveness, !calls.iter().any(returns_twice));
+    let residents = resident::residents(function, calls, &liveness);
+    let sharing = !calls.iter().any(returns_twice);
+    let frame = Frame::lay_out(ir, &locals, &liveness, &residents, sharing);
     let variables = Variables::of(ir, function, calls, &locals);
     let described = Described::of(ir, function, &variables, &locals, &liveness, &frame);
     let source = Source {
@@ -50,7 +53,7 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
         variables,
     };
     if frame.size > 0 {
-        let layout = (locals, extent, liveness, frame);
+        let layout = (locals, extent, liveness, residents, frame);
         Rewriter::new(ir, function, calls, stack, layout, source).run();
     } else {
         source.variables.end(ir, &locals, source.located);
@@ -81,6 +84,7 @@ struct Rewriter<'a, 'ctx> {
     locals: Locals,
     extent: Extent,
     liveness: Liveness,
+    residents: Residents,
     frame: Frame,
     source: Source,
     /// The variable that holds the frame's base.
@@ -104,14 +108,16 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         function: Value,
         calls: &'a [Value],
         stack: DataStack,
-        (locals, extent, liveness, frame): (Locals, Extent, Liveness, Frame),
+        (locals, extent, liveness, residents, frame): (Locals, Extent, Liveness, Residents, Frame),
         source: Source,
     ) -> Self {
         ir.at_entry(function);
         let base = ir.alloca(ir.pointer(), "base");
         let variable = |k: &usize| (*k, ir.alloca(liveness.values[*k].type_of(), "spilled"));
-        let variables = liveness.spilled.iter().map(variable).collect();
-        let late = late_stores(function, calls, &liveness);
+        let moving = |k: &&usize| !residents.contains(**k);
+        let variables = liveness.spilled.iter().filter(moving).map(variable);
+        let variables = variables.collect();
+        let late = late_stores(function, calls, &liveness, &residents);
         Self {
             ir,
             function,
@@ -120,6 +126,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             locals,
             extent,
             liveness,
+            residents,
             frame,
             source,
             base,
@@ -164,10 +171,10 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let mut uses = Vec::new();
         for user in self.function.instructions() {
             for (operand, value) in (0..).zip(user.operands()) {
-                let spilled = self
-                    .liveness
-                    .index_of(value)
-                    .is_some_and(|k| self.variables.contains(k));
+                let spilled = self.liveness.index_of(value).is_some_and(|k| {
+                    self.variables.contains(k)
+                        || self.residents.contains(k) && !self.is_defined_beside(value, user)
+                });
                 if spilled || self.locals.offsets.contains(value) {
                     uses.push(Use {
                         user,
@@ -303,7 +310,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         if let Some(source) = source {
             source.variables.locals_at(self.ir, base, &self.locals);
         }
-        for k in across {
+        for k in across.iter().filter(|k| !self.residents.contains(**k)) {
             let value = self
                 .ir
                 .load(self.liveness.values[*k].type_of(), self.slot(*k, base));
@@ -329,15 +336,41 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let value = match self.locals.offsets.get(one.value) {
             Some(offset) => self.address_of_local(one.value, *offset),
             None => {
-                let variable = self
-                    .liveness
-                    .index_of(one.value)
-                    .and_then(|k| self.variables.get(k));
-                let Some(variable) = variable else { return };
-                ir.load(one.value.type_of(), *variable)
+                let Some(k) = self.liveness.index_of(one.value) else {
+                    return;
+                };
+                match self.variables.get(k) {
+                    Some(variable) => ir.load(one.value.type_of(), *variable),
+                    None => self.load_resident(k),
+                }
             }
         };
         one.user.set_operand(one.operand, value);
+    }
+
+    fn load_resident(&self, k: usize) -> Value {
+        let ir = self.ir;
+        let base = ir.load(ir.pointer(), self.base);
+        let value = ir.load(self.liveness.values[k].type_of(), self.slot(k, base));
+        value.set_alignment(self.slot_align(k));
+        value
+    }
+
+    /// Whether a value is defined in the block of its user, before it, and there is no recorded call between.
+    fn is_defined_beside(&self, value: Value, user: Value) -> bool {
+        if user.is(LLVMOpcode::LLVMPHI) || self.calls.contains(&value) {
+            return false;
+        }
+        let argument = self
+            .liveness
+            .index_of(value)
+            .is_some_and(|k| k < self.liveness.arguments);
+        let defined = if argument {
+            self.function.entry()
+        } else {
+            value.block()
+        };
+        user.block() == defined
     }
 
     fn address_of_local(&self, alloca: Value, offset: u64) -> Value {
@@ -383,7 +416,12 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
 }
 
 /// Where values are stored that are not stored right after their definitions, by index.
-fn late_stores(function: Value, calls: &[Value], liveness: &Liveness) -> Lookup<usize, Block> {
+fn late_stores(
+    function: Value,
+    calls: &[Value],
+    liveness: &Liveness,
+    residents: &Residents,
+) -> Lookup<usize, Block> {
     let dominance = Dominance::of(function);
     let mut blocks: Vec<Vec<Block>> = vec![Vec::new(); liveness.values.len()];
     for (call, across) in calls.iter().zip(&liveness.across) {
@@ -403,7 +441,9 @@ fn late_stores(function: Value, calls: &[Value], liveness: &Liveness) -> Lookup<
         let place = dominance.before_all(defined, &blocks[*k])?;
         (place != defined).then_some((*k, place))
     };
-    liveness.spilled.iter().filter_map(late).collect()
+    let moving = |k: &&usize| !residents.contains(**k);
+    let spilled = liveness.spilled.iter().filter(moving);
+    spilled.filter_map(late).collect()
 }
 
 /// The first instruction of the block that a recorded call continues in.

@@ -1,6 +1,5 @@
-//! SQLite's shell, which has to make its one big file of C first, works through a script of some hundred statements on a database on disk.
-//!
-//! It is built without migration points: points in all of its functions take LLVM minutes for each instruction set.
+//! SQLite's shell, which has to make its one big file of C first, works through a script of some hundred statements on a database on disk,
+//! with hops in all of its functions.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +10,7 @@ use crate::run::{PAIRS, kettle, plain};
 const STEPS: &[&[&str]] = &[
     &[
         "./configure",
-        "CC=kettle-cc",
+        "CC=kettle-cc --migration-points=functions",
         "AR=kettle-ar",
         "RANLIB=kettle-ranlib",
         "--disable-shared",
@@ -48,8 +47,12 @@ fn two_hundred_statements() {
     for (number, nodes) in PAIRS.into_iter().enumerate() {
         let name = format!("kettle{number}.db");
         let options = ["--nodes", nodes, "--env", home, "--root", ".", "--writable"];
+        let options = [&options[..], &["--hop-every", "500"]].concat();
         let emulated = kettle(at, &options, &[program, &name], &script);
         assert_eq!(emulated.ran, expected, "{nodes}:\n{}", emulated.errors);
+        let hops = emulated.migrations();
+        println!("on {nodes}: {hops} hops");
+        assert!(hops > 1000, "{hops} hops");
         let kept = fs::read(at.join(&name)).expect("--writable has brought it here");
         assert!(kept == database, "{nodes}: the databases differ");
     }
