@@ -202,6 +202,14 @@ const PROGRAMS: &[ProgramInfo] = &[
     ),
     ProgramInfo {
         output: Output::TellsWhere,
+        threads: 2,
+        ..plain(
+            "too_deep",
+            "a thread whose frames would not fit the other instruction set's stack",
+        )
+    },
+    ProgramInfo {
+        output: Output::TellsWhere,
         ..plain(
             "tour",
             "a traveller who visits every node and comes home, for the demonstration",
