@@ -1,7 +1,8 @@
 //! What the verifier finds when the compiler is less strict: measures that keep machine frames free of content are left out, one in each build.
 //!
-//! Flags that are not here are precautions: no program is known in which the verifier finds something without them. Tail duplication would put
-//! one recorded call at two places, which the table of call sites refuses; the attributes make frames walkable, which it checks, too.
+//! Flags that are not here are precautions: no program is known, among some hundred random ones, in which anything is found without them.
+//! Tail duplication would put one recorded call at two places, which the table of call sites refuses; a tail call and a realigned stack would
+//! give a frame another size than the recorded one.
 
 use std::ops::Range;
 use std::path::Path;
@@ -52,6 +53,25 @@ fn codegenprepare_leaks() {
 #[test]
 fn what_is_moved_out_of_loops_leaks() {
     assert_found("-disable-machine-licm", 0..6, &[]);
+}
+
+#[test]
+fn what_is_moved_out_of_loops_after_register_allocation_leaks() {
+    assert_found("-disable-postra-machine-licm", 10..20, &[]);
+}
+
+/// A frame that is not found by its frame pointer is no finding of the verifier: the table of call sites cannot describe it.
+#[test]
+fn frames_without_a_frame_pointer_are_refused() {
+    let directory = TempDir::new().expect("a temporary directory");
+    let sources = fuzz::write_sources(0..2, directory.path()).expect("the sources are written");
+    let build = build(directory.path()).sources(sources);
+    let error = build.without_measure("frame-pointer").build();
+    let error = error.map(|_| ()).expect_err("it is refused").to_string();
+    assert!(
+        error.ends_with("the frame is not found by its frame pointer"),
+        "{error}"
+    );
 }
 
 #[test]
