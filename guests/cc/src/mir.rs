@@ -4,7 +4,7 @@
 //! metadata (`parseDIExpressionBodyAtBeginning`), which makes minutes of a large program with debug information; of one that has a number in
 //! the module it does not.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -36,7 +36,7 @@ fn numbered(text: &str) -> Option<String> {
         number.parse().ok()
     };
     let first = module.lines().filter_map(number).max().map_or(0, |n| n + 1);
-    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
     let mut definitions = String::new();
     let mut body = String::with_capacity(functions.len());
     for line in functions.split_inclusive('\n') {
