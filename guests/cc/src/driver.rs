@@ -253,11 +253,14 @@ impl Build {
     ) -> Result<(), BuildError> {
         let mut flags = self.flags.clone();
         flags.extend(self.includes.iter().map(|d| format!("-I{}", d.display())));
-        for headers in ground.headers(shop) {
-            flags.extend(["-isystem".to_owned(), headers.display().to_string()]);
-        }
-        if let (Ground::Libc(_), Kind::Source(Language::C)) = (ground, source.kind()?) {
-            flags.extend(["-include".to_owned(), VA_ARG_CHECK.to_owned()]);
+        // What is preprocessed already has all that it includes.
+        if source.kind()? == Kind::Source(Language::C) {
+            for headers in ground.headers(shop) {
+                flags.extend(["-isystem".to_owned(), headers.display().to_string()]);
+            }
+            if let Ground::Libc(_) = ground {
+                flags.extend(["-include".to_owned(), VA_ARG_CHECK.to_owned()]);
+            }
         }
         let unit = UserUnit {
             source: &source.path,
