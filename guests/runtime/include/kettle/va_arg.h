@@ -9,12 +9,13 @@
 #ifndef KETTLE_VA_ARG_H
 #define KETTLE_VA_ARG_H
 
-static __inline__ __attribute__((__always_inline__, __unused__)) unsigned __int128 __kettle_va_wide(__builtin_va_list list)
-{
-    unsigned long low = __builtin_va_arg(list, unsigned long);
-    unsigned long high = __builtin_va_arg(list, unsigned long);
-    return (unsigned __int128)high << 64 | low;
-}
+/* Macros only: this stands in front of whatever is preprocessed. */
+#define __KETTLE_WIDE(list)                                                                         \
+    ({                                                                                              \
+        __auto_type __kettle_list = (list);                                                         \
+        unsigned long __kettle_low = __builtin_va_arg(__kettle_list, unsigned long);                \
+        (unsigned __int128)__builtin_va_arg(__kettle_list, unsigned long) << 64 | __kettle_low;     \
+    })
 
 #define __KETTLE_IS(type, other) __builtin_types_compatible_p(__typeof__(type), other)
 
@@ -29,8 +30,8 @@ static __inline__ __attribute__((__always_inline__, __unused__)) unsigned __int1
                       _Static_assert(!__KETTLE_IS_LOST(type),                                                                            \
                                      "a structure of 16 bytes that is aligned to 16 cannot be a variable argument; pass a pointer to it"); \
                   }),                                                                                                                    \
-                  __builtin_choose_expr(__KETTLE_IS(type, __int128), (__int128)__kettle_va_wide(list),                                   \
-                                        __builtin_choose_expr(__KETTLE_IS(type, unsigned __int128), __kettle_va_wide(list),              \
+                  __builtin_choose_expr(__KETTLE_IS(type, __int128), (__int128)__KETTLE_WIDE(list),                                   \
+                                        __builtin_choose_expr(__KETTLE_IS(type, unsigned __int128), __KETTLE_WIDE(list),              \
                                                               __builtin_va_arg(list, type))))
 
 #endif
