@@ -21,8 +21,8 @@ use crate::tools::{LLD, Workshop, image, in_parallel};
 use crate::xform::{self, Failure, MigrationPoints, Transformed};
 use crate::{BuildError, backend, frontend, reserved, script, strictness};
 
-/// The header, of the runtime, that is included in front of every C file: it refuses what a variable argument list would lose.
-const VA_ARG_CHECK: &str = "kettle/va_arg.h";
+/// The header, of the runtime, that is included in front of every C file: `va_arg` of what clang alone would lose.
+const VA_ARG_HEADER: &str = "kettle/va_arg.h";
 
 /// A program to be built: what goes in, and where the output goes.
 ///
@@ -259,7 +259,7 @@ impl Build {
                 flags.extend(["-isystem".to_owned(), headers.display().to_string()]);
             }
             if let Ground::Libc(_) = ground {
-                flags.extend(["-include".to_owned(), VA_ARG_CHECK.to_owned()]);
+                flags.extend(["-include".to_owned(), VA_ARG_HEADER.to_owned()]);
             }
         }
         let unit = UserUnit {

@@ -31,6 +31,9 @@ pub fn make_readable(path: &Path) -> Result<(), BuildError> {
 /// The text with the expressions of debug instructions as numbers, which the module at its beginning defines, if there are any.
 fn numbered(text: &str) -> Option<String> {
     let (module, functions) = text.split_once("\n...\n")?;
+    if !functions.contains(EXPRESSION) {
+        return None;
+    }
     let number = |line: &str| -> Option<u32> {
         let (number, _) = line.trim_start().strip_prefix('!')?.split_once(" = ")?;
         number.parse().ok()

@@ -48,9 +48,11 @@ pub(super) struct Abi {
     pub(super) fp: Reg,
     /// The register that holds the return address, where there is one.
     pub(super) link: Option<Reg>,
-    /// Registers that pass arguments.
-    pub(super) arguments: &'static [Reg],
-    /// The one among them that passes the address of a returned structure, which neutral code passes as an ordinary argument.
+    /// General-purpose registers that pass arguments.
+    pub(super) integers: &'static [Reg],
+    /// Vector registers that pass arguments.
+    pub(super) vectors: &'static [Reg],
+    /// The register that passes the address of a returned structure, which neutral code passes as an ordinary argument.
     pub(super) indirect_result: Option<Reg>,
     /// Registers that pass return values.
     pub(super) returns: &'static [Reg],
@@ -58,27 +60,16 @@ pub(super) struct Abi {
     saved: &'static [Reg],
 }
 
+/// Both conventions pass vectors in the first eight.
+const VECTORS: [Reg; 8] = [v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7)];
+
 const X86_64: Abi = Abi {
     isa: Isa::X86_64,
     sp: Reg(4),
     fp: Reg(5),
     link: None,
-    arguments: &[
-        Reg(7),
-        Reg(6),
-        Reg(2),
-        Reg(1),
-        Reg(8),
-        Reg(9),
-        v(0),
-        v(1),
-        v(2),
-        v(3),
-        v(4),
-        v(5),
-        v(6),
-        v(7),
-    ],
+    integers: &[Reg(7), Reg(6), Reg(2), Reg(1), Reg(8), Reg(9)],
+    vectors: &VECTORS,
     indirect_result: None,
     returns: &[Reg(0), Reg(2), v(0), v(1)],
     saved: &[Reg(3), Reg(5), Reg(12), Reg(13), Reg(14), Reg(15)],
@@ -89,7 +80,7 @@ const AARCH64: Abi = Abi {
     sp: Reg(31),
     fp: Reg(29),
     link: Some(Reg(30)),
-    arguments: &[
+    integers: &[
         Reg(0),
         Reg(1),
         Reg(2),
@@ -98,16 +89,8 @@ const AARCH64: Abi = Abi {
         Reg(5),
         Reg(6),
         Reg(7),
-        Reg(8),
-        v(0),
-        v(1),
-        v(2),
-        v(3),
-        v(4),
-        v(5),
-        v(6),
-        v(7),
     ],
+    vectors: &VECTORS,
     indirect_result: Some(Reg(8)),
     returns: &[Reg(0), Reg(1), v(0), v(1), v(2), v(3)],
     saved: &[

@@ -41,20 +41,14 @@ pub(super) fn check_call(
     migrates: bool,
 ) -> Vec<String> {
     let mut found = Vec::new();
-    let arguments = abi.arguments.iter();
-    let (vectors, integers): (Vec<Reg>, Vec<Reg>) = arguments
-        .filter(|reg| known.is_none() || abi.indirect_result != Some(**reg))
-        .partition(|reg| reg.is_vector());
-    let on_stack = known.is_none_or(|s| s.integers > integers.len() || s.vectors > vectors.len());
-    let Signature {
-        integers: first,
-        vectors: wide,
-    } = known.unwrap_or(Signature {
-        integers: integers.len(),
-        vectors: vectors.len(),
-    });
-    let integers = integers.iter().take(first);
-    for reg in integers.chain(vectors.iter().take(wide)) {
+    let on_stack =
+        known.is_none_or(|s| s.integers > abi.integers.len() || s.vectors > abi.vectors.len());
+    let integers = abi.integers.iter();
+    let integers = integers.take(known.map_or(usize::MAX, |s| s.integers));
+    let vectors = abi.vectors.iter();
+    let vectors = vectors.take(known.map_or(usize::MAX, |s| s.vectors));
+    let indirect = abi.indirect_result.iter().filter(|_| known.is_none());
+    for reg in integers.chain(vectors).chain(indirect) {
         let value = state.reg(*reg);
         if value.taint.moved & surely_used(*reg) != 0 {
             found.push(format!("passes poison in {}", abi.name(*reg)));

@@ -26,7 +26,7 @@ pub fn verify(
     sites: &[VerifySite],
     signatures: &BTreeMap<String, Signature>,
 ) -> Result<Report, VerifyError> {
-    let image = Image::parse(elf, isa)?;
+    let image = Image::parse(elf, isa, signatures)?;
     let decoder = Decoder::new(isa)?;
     let mut by_function: BTreeMap<u64, Vec<&VerifySite>> = BTreeMap::new();
     for site in sites {
@@ -54,7 +54,6 @@ pub fn verify(
             .iter()
             .map(|site| (site.return_address, site.called))
             .collect(),
-        signatures,
         bases: tables::bases(functions.values()),
         image,
     };
@@ -133,22 +132,11 @@ struct Program<'a> {
     image: Image<'a>,
     /// Return addresses of all migrating calls, and what they pass, where that is known.
     migrating: BTreeMap<u64, Option<Signature>>,
-    /// Signatures of functions, by name.
-    signatures: &'a BTreeMap<String, Signature>,
     /// Starts of jump tables.
     bases: BTreeSet<u64>,
 }
 
 impl Program<'_> {
-    /// The signature of the function at `address`, where it is known for one of its names.
-    fn signature(&self, address: u64) -> Option<Signature> {
-        let names = self.image.names(address).iter();
-        names
-            .filter_map(|name| self.signatures.get(name))
-            .copied()
-            .reduce(Signature::or)
-    }
-
     fn check_function(
         &self,
         function: &Function,
@@ -286,7 +274,7 @@ impl Walk<'_> {
                 Flow::Call(target) => {
                     let site = migrating.get(&insn.end());
                     let known = site.copied().flatten();
-                    let known = known.or_else(|| self.program.signature(target?));
+                    let known = known.or_else(|| self.program.image.signature(target?));
                     self.violations(at, check_call(abi, &state, known, site.is_some()));
                     if site.is_some() {
                         return;
@@ -326,7 +314,7 @@ impl Walk<'_> {
             Some(to) => self.work.push((to, state)),
             None if inside => self.lost(at, "a jump into the middle of an instruction"),
             None => {
-                let known = self.program.signature(target);
+                let known = self.program.image.signature(target);
                 let mut found = check_call(self.program.abi, &state, known, false);
                 found.extend(
                     check_return(self.program.abi, &state)

@@ -9,6 +9,7 @@ use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, Sy
 use super::effect::{Effect, Flow, Insn, Operand, Spread};
 use super::report::VerifyError;
 use super::{aarch64, x86_64};
+use crate::signature::Signature;
 
 /// A linked program.
 pub(super) struct Image<'a> {
@@ -18,13 +19,17 @@ pub(super) struct Image<'a> {
     constant: BTreeMap<u64, u64>,
     /// Sizes of functions, by address.
     functions: BTreeMap<u64, u64>,
-    /// Names of functions, by address.
-    names: BTreeMap<u64, Vec<String>>,
+    /// Signatures of functions, by address, where they are known for one of the names.
+    called: BTreeMap<u64, Signature>,
 }
 
 impl<'a> Image<'a> {
-    /// Reads section and symbol tables of `elf`.
-    pub(super) fn parse(elf: &'a [u8], isa: Isa) -> Result<Self, VerifyError> {
+    /// Reads section and symbol tables of `elf`, whose functions have these signatures, by name.
+    pub(super) fn parse(
+        elf: &'a [u8],
+        isa: Isa,
+        signatures: &BTreeMap<String, Signature>,
+    ) -> Result<Self, VerifyError> {
         let file = object::File::parse(elf)?;
         let (wanted, name) = match isa {
             Isa::X86_64 => (Architecture::X86_64, "x86_64"),
@@ -54,16 +59,20 @@ impl<'a> Image<'a> {
             .filter(|symbol| symbol.kind() == SymbolKind::Text && symbol.size() > 0)
             .map(|symbol| (symbol.address(), symbol.size()))
             .collect();
-        let mut names: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+        let mut called: BTreeMap<u64, Signature> = BTreeMap::new();
         for symbol in file.symbols().filter(|s| s.kind() == SymbolKind::Text) {
-            let known = names.entry(symbol.address()).or_default();
-            known.extend(symbol.name().ok().map(str::to_owned));
+            if let Some(known) = symbol.name().ok().and_then(|name| signatures.get(name)) {
+                called
+                    .entry(symbol.address())
+                    .and_modify(|other| *other = other.or(*known))
+                    .or_insert(*known);
+            }
         }
         Ok(Self {
             sections,
             constant,
             functions,
-            names,
+            called,
         })
     }
 
@@ -108,9 +117,9 @@ impl<'a> Image<'a> {
         data.get(from..from.checked_add(usize::try_from(len).ok()?)?)
     }
 
-    /// The names of the function at `address`.
-    pub(super) fn names(&self, address: u64) -> &[String] {
-        self.names.get(&address).map_or(&[], Vec::as_slice)
+    /// The signature of the function at `address`, where it is known.
+    pub(super) fn signature(&self, address: u64) -> Option<Signature> {
+        self.called.get(&address).copied()
     }
 
     /// The bytes of the function whose symbol is at `address`.

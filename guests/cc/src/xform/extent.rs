@@ -2,8 +2,8 @@
 //! touch `__dsp`.
 //!
 //! The frame is entered at the block nearest to everything that needs it which dominates it all and lies on no cycle, and left wherever
-//! control returns from, or goes on to a block not dominated by, that block. No path then enters it twice without leaving it. A function with resident values has its
-//! frame from its beginning, so that they can be stored where they are defined.
+//! control returns from, or goes on to a block not dominated by, that block. No path then enters it twice without leaving it. A function with
+//! resident values has its frame from its beginning, so that they can be stored where they are defined.
 
 use super::calls::returns_twice;
 use super::dominance::Dominance;
@@ -27,9 +27,7 @@ impl Extent {
     pub fn settle(ir: &Ir<'_>, function: Value, calls: &[Value], locals: &Locals) -> Self {
         let dominance = Dominance::of(function);
         let entry = function.entry();
-        let entry = latest(function, calls, locals, &dominance)
-            .filter(|_| !is_crowded(calls))
-            .unwrap_or(entry);
+        let entry = latest(function, calls, locals, &dominance).unwrap_or(entry);
         let mut exits = Vec::new();
         for block in function.blocks() {
             if entry != function.entry() && !dominance.is_above(entry, block) {
@@ -75,20 +73,15 @@ fn latest(
     locals: &Locals,
     dominance: &Dominance,
 ) -> Option<Block> {
-    if !locals.dynamic.is_empty() || calls.iter().any(returns_twice) {
+    if !locals.dynamic.is_empty() || is_crowded(calls) || calls.iter().any(returns_twice) {
         return None;
     }
     let mut needs: Vec<Block> = calls.iter().map(|c| c.block()).collect();
     for user in function.instructions() {
         for (k, operand) in user.operands().into_iter().enumerate() {
-            if !locals.offsets.contains(operand) {
-                continue;
+            if locals.offsets.contains(operand) {
+                needs.push(user.block_of_use(k));
             }
-            needs.push(if user.is(LLVMOpcode::LLVMPHI) {
-                user.incoming()[k].1
-            } else {
-                user.block()
-            });
         }
     }
     let entry = dominance.before_all(function.entry(), &needs)?;

@@ -102,18 +102,14 @@ impl Frame {
         let mut shared: Vec<Slot> = Vec::new();
         let mut end = locals.size;
         let mut slots = Lookup::new();
-        let is_resident = |p: usize| residents.contains(liveness.spilled[p]);
         for p in order {
             let (size, align) = (ir.size_of(type_of(p)), align_of(p));
             let fits = |slot: &&mut Slot| {
                 slot.size >= size
                     && slot.offset.is_multiple_of(align)
-                    && !slot
-                        .owners
-                        .iter()
-                        .any(|o| is_resident(*o) || liveness.conflict(p, *o))
+                    && !slot.owners.iter().any(|o| liveness.conflict(p, *o))
             };
-            let shares = sharing && !is_resident(p);
+            let shares = sharing && !residents.contains(liveness.spilled[p]);
             let slot = shared.iter_mut().find(fits).filter(|_| shares);
             let offset = if let Some(slot) = slot {
                 slot.owners.push(p);
@@ -121,11 +117,13 @@ impl Frame {
             } else {
                 let offset = end.next_multiple_of(align);
                 end = offset + size;
-                shared.push(Slot {
-                    offset,
-                    size,
-                    owners: vec![p],
-                });
+                if shares {
+                    shared.push(Slot {
+                        offset,
+                        size,
+                        owners: vec![p],
+                    });
+                }
                 offset
             };
             slots.insert(liveness.spilled[p], offset);

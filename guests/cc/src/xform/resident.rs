@@ -39,20 +39,11 @@ pub fn residents(function: Value, calls: &[Value], liveness: &Liveness) -> Resid
     for user in function.instructions() {
         for (n, operand) in user.operands().into_iter().enumerate() {
             if let Some(k) = liveness.index_of(operand) {
-                by_use[k] += cost(use_block(user, n));
+                by_use[k] += cost(user.block_of_use(n));
             }
         }
     }
     let cheaper = |k: &&usize| by_use[**k] < by_call[**k];
     let residents = liveness.spilled.iter().filter(cheaper);
     residents.map(|k| (*k, ())).collect()
-}
-
-/// The block at whose end, or in which, an operand of an instruction is used.
-fn use_block(user: Value, operand: usize) -> Block {
-    if user.is(inkwell::llvm_sys::LLVMOpcode::LLVMPHI) {
-        user.incoming()[operand].1
-    } else {
-        user.block()
-    }
 }

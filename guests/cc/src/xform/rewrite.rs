@@ -53,8 +53,8 @@ pub fn rewrite(ir: &Ir<'_>, function: Value, calls: &[Value], stack: DataStack) 
         variables,
     };
     if frame.size > 0 {
-        let layout = (locals, extent, liveness, residents, frame);
-        Rewriter::new(ir, function, calls, stack, layout, source).run();
+        let layout = (locals, extent, liveness, frame);
+        Rewriter::new(ir, function, calls, stack, layout, &residents, source).run();
     } else {
         source.variables.end(ir, &locals, source.located);
     }
@@ -84,12 +84,11 @@ struct Rewriter<'a, 'ctx> {
     locals: Locals,
     extent: Extent,
     liveness: Liveness,
-    residents: Residents,
     frame: Frame,
     source: Source,
     /// The variable that holds the frame's base.
     base: Value,
-    /// The variable of each spilled value, by index.
+    /// The variable of each spilled value that is not resident, by index.
     variables: Lookup<usize, Value>,
     /// The block at whose end a spilled value is stored to its slot, where that is not right after its definition.
     late: Lookup<usize, Block>,
@@ -108,16 +107,17 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         function: Value,
         calls: &'a [Value],
         stack: DataStack,
-        (locals, extent, liveness, residents, frame): (Locals, Extent, Liveness, Residents, Frame),
+        (locals, extent, liveness, frame): (Locals, Extent, Liveness, Frame),
+        residents: &Residents,
         source: Source,
     ) -> Self {
         ir.at_entry(function);
         let base = ir.alloca(ir.pointer(), "base");
         let variable = |k: &usize| (*k, ir.alloca(liveness.values[*k].type_of(), "spilled"));
-        let moving = |k: &&usize| !residents.contains(**k);
-        let variables = liveness.spilled.iter().filter(moving).map(variable);
-        let variables = variables.collect();
-        let late = late_stores(function, calls, &liveness, &residents);
+        let spilled = liveness.spilled.iter().copied();
+        let moving: Vec<usize> = spilled.filter(|k| !residents.contains(*k)).collect();
+        let variables = moving.iter().map(variable).collect();
+        let late = late_stores(function, calls, &liveness, &moving);
         Self {
             ir,
             function,
@@ -126,7 +126,6 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             locals,
             extent,
             liveness,
-            residents,
             frame,
             source,
             base,
@@ -173,7 +172,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             for (operand, value) in (0..).zip(user.operands()) {
                 let spilled = self.liveness.index_of(value).is_some_and(|k| {
                     self.variables.contains(k)
-                        || self.residents.contains(k) && !self.is_defined_beside(value, user)
+                        || self.frame.slots.contains(k) && !self.is_defined_beside(value, user)
                 });
                 if spilled || self.locals.offsets.contains(value) {
                     uses.push(Use {
@@ -249,6 +248,13 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         self.ir.offset(base, offset as i64)
     }
 
+    fn load_slot(&self, k: usize, base: Value) -> Value {
+        let ty = self.liveness.values[k].type_of();
+        let value = self.ir.load(ty, self.slot(k, base));
+        value.set_alignment(self.slot_align(k));
+        value
+    }
+
     fn define(&self, k: usize, base: Value) {
         let value = self.liveness.values[k];
         if !self.late.contains(k) {
@@ -310,14 +316,12 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         if let Some(source) = source {
             source.variables.locals_at(self.ir, base, &self.locals);
         }
-        for k in across.iter().filter(|k| !self.residents.contains(**k)) {
-            let value = self
-                .ir
-                .load(self.liveness.values[*k].type_of(), self.slot(*k, base));
-            value.set_alignment(self.slot_align(*k));
-            if let Some(variable) = self.variables.get(*k) {
-                self.ir.store(value, *variable);
-            }
+        for k in across {
+            let Some(variable) = self.variables.get(*k) else {
+                continue;
+            };
+            let value = self.load_slot(*k, base);
+            self.ir.store(value, *variable);
             if let Some(source) = source {
                 let old = self.liveness.values[*k];
                 source.variables.reloaded(self.ir, number, old, value);
@@ -328,7 +332,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
     fn redirect(&self, one: Use) {
         let ir = self.ir;
         if one.user.is(LLVMOpcode::LLVMPHI) {
-            let (_, from) = one.user.incoming()[one.operand as usize];
+            let from = one.user.block_of_use(one.operand as usize);
             ir.before(from.terminator());
         } else {
             ir.before(one.user);
@@ -341,19 +345,11 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
                 };
                 match self.variables.get(k) {
                     Some(variable) => ir.load(one.value.type_of(), *variable),
-                    None => self.load_resident(k),
+                    None => self.load_slot(k, ir.load(ir.pointer(), self.base)),
                 }
             }
         };
         one.user.set_operand(one.operand, value);
-    }
-
-    fn load_resident(&self, k: usize) -> Value {
-        let ir = self.ir;
-        let base = ir.load(ir.pointer(), self.base);
-        let value = ir.load(self.liveness.values[k].type_of(), self.slot(k, base));
-        value.set_alignment(self.slot_align(k));
-        value
     }
 
     /// Whether a value is defined in the block of its user, before it, and there is no recorded call between.
@@ -415,12 +411,12 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
     }
 }
 
-/// Where values are stored that are not stored right after their definitions, by index.
+/// Where those of the `moving` values, which have variables, are stored that are not stored right after their definitions, by index.
 fn late_stores(
     function: Value,
     calls: &[Value],
     liveness: &Liveness,
-    residents: &Residents,
+    moving: &[usize],
 ) -> Lookup<usize, Block> {
     let dominance = Dominance::of(function);
     let mut blocks: Vec<Vec<Block>> = vec![Vec::new(); liveness.values.len()];
@@ -441,9 +437,7 @@ fn late_stores(
         let place = dominance.before_all(defined, &blocks[*k])?;
         (place != defined).then_some((*k, place))
     };
-    let moving = |k: &&usize| !residents.contains(**k);
-    let spilled = liveness.spilled.iter().filter(moving);
-    spilled.filter_map(late).collect()
+    moving.iter().filter_map(late).collect()
 }
 
 /// The first instruction of the block that a recorded call continues in.

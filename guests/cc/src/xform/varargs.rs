@@ -3,7 +3,8 @@
 //! `R f(A, ...)` becomes `R f(A, ptr va)`. The front end has already lowered `va_arg` for x86_64: it looks at `gp_offset` and
 //! `fp_offset` of the `va_list` and takes an argument from the register save area or from the overflow area. `va_start` now says
 //! that both register areas are used up, so every argument comes from the overflow area, which is what the caller has built: slots of
-//! 8 bytes, aligned further where the type asks for it (a structure that is passed in pieces does not: see `kettle/va_arg.h`). So a `va_list` is neutral memory and may live across a migration.
+//! 8 bytes, aligned further where the type asks for it (a structure that is passed in pieces does not: see `kettle/va_arg.h`). So a `va_list` is
+//! neutral memory and may live across a migration.
 //!
 //! A call without variable arguments passes the address of zeros: libraries read arguments that are not there, and ignore them (`fcntl(fd, F_GETFL)`).
 //!

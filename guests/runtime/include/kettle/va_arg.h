@@ -10,11 +10,11 @@
 #define KETTLE_VA_ARG_H
 
 /* Macros only: this stands in front of whatever is preprocessed. */
-#define __KETTLE_WIDE(list)                                                                         \
-    ({                                                                                              \
-        __auto_type __kettle_list = (list);                                                         \
-        unsigned long __kettle_low = __builtin_va_arg(__kettle_list, unsigned long);                \
-        (unsigned __int128)__builtin_va_arg(__kettle_list, unsigned long) << 64 | __kettle_low;     \
+#define __KETTLE_WIDE(list)                                                                     \
+    ({                                                                                          \
+        __auto_type __kettle_list = (list);                                                     \
+        unsigned long __kettle_low = __builtin_va_arg(__kettle_list, unsigned long);            \
+        (unsigned __int128)__builtin_va_arg(__kettle_list, unsigned long) << 64 | __kettle_low; \
     })
 
 #define __KETTLE_IS(type, other) __builtin_types_compatible_p(__typeof__(type), other)
@@ -24,14 +24,14 @@
     (__alignof__(__typeof__(type)) > 8 && sizeof(__typeof__(type)) <= 16 \
      && (__builtin_classify_type(*(__typeof__(type) *)0) | 1) == 13)
 
-#define __builtin_va_arg(list, type)                                                                                                     \
-    __extension__((void)sizeof(struct {                                                                                                  \
-                      int size;                                                                                                          \
-                      _Static_assert(!__KETTLE_IS_LOST(type),                                                                            \
+#define __builtin_va_arg(list, type)                                                                                                       \
+    __extension__((void)sizeof(struct {                                                                                                    \
+                      int size;                                                                                                            \
+                      _Static_assert(!__KETTLE_IS_LOST(type),                                                                              \
                                      "a structure of 16 bytes that is aligned to 16 cannot be a variable argument; pass a pointer to it"); \
-                  }),                                                                                                                    \
-                  __builtin_choose_expr(__KETTLE_IS(type, __int128), (__int128)__KETTLE_WIDE(list),                                   \
-                                        __builtin_choose_expr(__KETTLE_IS(type, unsigned __int128), __KETTLE_WIDE(list),              \
+                  }),                                                                                                                      \
+                  __builtin_choose_expr(__KETTLE_IS(type, __int128), (__int128)__KETTLE_WIDE(list),                                        \
+                                        __builtin_choose_expr(__KETTLE_IS(type, unsigned __int128), __KETTLE_WIDE(list),                   \
                                                               __builtin_va_arg(list, type))))
 
 #endif

@@ -374,6 +374,14 @@ impl Value {
             })
             .collect()
     }
+    /// The block in which this instruction uses operand number `k`; a phi node uses it at the end of the block that it comes from.
+    pub fn block_of_use(self, k: usize) -> Block {
+        if self.is(LLVMOpcode::LLVMPHI) {
+            Block(llvm!(LLVMGetIncomingBlock(self.0, k as u32)))
+        } else {
+            self.block()
+        }
+    }
     /// File name and line in the source, where the debug information knows it.
     pub fn source_line(self) -> Option<(String, u32)> {
         let mut len = 0;
