@@ -12,6 +12,7 @@ mod kettle;
 mod matrix;
 mod native;
 mod npb_ep;
+mod plain;
 mod plain_signals;
 mod points;
 mod poison;
