@@ -11,7 +11,7 @@ pub enum Cost {
     Syscall,
     /// Taking a page fault up to the VMA lookup, and returning from it.
     PageFault,
-    /// Clearing or copying 4 KiB.
+    /// Clearing or copying 4 KiB; a copy to or from user memory costs by its length at this rate.
     CopyPage,
     /// Changing the running thread of a vCPU.
     ContextSwitch,

@@ -9,7 +9,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use isa::{Isa, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
-use msglayer::{Envelope, Nid, NodeList, SimTime};
+use msglayer::{Envelope, Nid, NodeList, SimDuration, SimTime};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
@@ -239,7 +239,30 @@ impl Kernel {
         self.kmsg.take_outbox()
     }
 
-    /// Runs `task` in user mode on the current vCPU for one quantum.
+    /// How many guest instructions the running poll has left of its quantum. The kernel's work in this poll counts as the instructions that
+    /// would have taken as long. Nothing is left at the time limit of the run, either.
+    fn quantum_left(&self) -> u64 {
+        let used = self.instructions_in(self.exec.poll_time());
+        let before_limit = match self.exec.before_limit() {
+            SimDuration::ZERO => 0,
+            span => self.instructions_in(span).saturating_add(1),
+        };
+        self.config.quantum.saturating_sub(used).min(before_limit)
+    }
+
+    /// Whether the running poll has used its quantum: its task has to give way (`need_resched`).
+    pub(crate) fn need_resched(&self) -> bool {
+        self.quantum_left() == 0
+    }
+
+    /// In a loop of kernel code that may be long: gives way when the quantum is over.
+    pub(crate) async fn cond_resched(&self) {
+        if self.need_resched() {
+            self.exec.end_quantum().await;
+        }
+    }
+
+    /// Runs `task` in user mode on the current vCPU for what is left of the quantum, which must be something.
     pub(crate) fn run_quantum(&self, task: &Task, mm: &Mm) -> CpuExit {
         let cpu = self.exec.current_cpu();
         self.load_on(task, cpu);
@@ -248,7 +271,7 @@ impl Kernel {
         if self.tlb_stale[slot].replace(false) {
             hardware.flush_tlb();
         }
-        let result = hardware.run(&mut task.context.borrow_mut(), mm, self.config.quantum);
+        let result = hardware.run(&mut task.context.borrow_mut(), mm, self.quantum_left());
         drop(hardware);
         self.charge_instructions(slot, result.retired);
         result.exit
@@ -321,7 +344,14 @@ impl Kernel {
         let frequency = u128::from(self.config.frequency);
         self.cycle_rest[slot].set(scaled % frequency);
         let ps = u64::try_from(scaled / frequency).expect("a quantum takes less than months");
-        self.exec.charge(msglayer::SimDuration::from_ps(ps));
+        self.exec.charge(SimDuration::from_ps(ps));
+    }
+
+    /// How many instructions a vCPU of this node retires in `span`, rounded down.
+    fn instructions_in(&self, span: SimDuration) -> u64 {
+        let cycles = u128::from(span.as_ps()) * u128::from(self.config.frequency);
+        let instructions = cycles / (u128::from(self.config.cpi_milli) * 1_000_000_000);
+        u64::try_from(instructions).unwrap_or(u64::MAX)
     }
 
     /// The address where a fault's page begins.

@@ -53,7 +53,8 @@ pub async fn run_task(k: &Rc<Kernel>, task: &Rc<Task>) {
     }
 }
 
-/// `user_mode(task)`: guest code, quantum after quantum, until it traps or has to end.
+/// `user_mode(task)`: guest code until it traps or has to end. Each quantum is a poll of its own, and a quantum goes on over traps: a task that is
+/// back from one gives way here when it has used its quantum up, as on Linux where the way back to user mode looks at `TIF_NEED_RESCHED`.
 async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
     let mm = task.mm();
     loop {
@@ -61,13 +62,16 @@ async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
         while k.halted().is_some() {
             k.exec.schedule().await;
         }
-        let exit = k.run_quantum(task, &mm);
-        if exit != CpuExit::Budget || signal::signal_pending(task) {
-            return exit;
+        if k.need_resched() {
+            k.exec.end_quantum().await;
+            if signal::signal_pending(task) {
+                return CpuExit::Budget;
+            }
+            continue;
         }
-        k.exec.end_quantum().await;
-        if signal::signal_pending(task) {
-            return CpuExit::Budget;
+        let exit = k.run_quantum(task, &mm);
+        if exit != CpuExit::Budget {
+            return exit;
         }
     }
 }

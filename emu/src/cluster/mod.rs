@@ -113,6 +113,11 @@ impl Cluster {
             max_time: config.max_time,
         };
         while !cluster.everybody_is_known() && cluster.turn() {}
+        if let Some(limit) = cluster.max_time {
+            for kernel in &cluster.kernels {
+                kernel.exec.set_limit(limit);
+            }
+        }
         Ok(cluster)
     }
 
@@ -127,7 +132,7 @@ impl Cluster {
         self.kernels[0].fs.changes()
     }
 
-    /// Starts the program on node 0 and runs the cluster until nothing is left to do.
+    /// Starts the program on node 0, when all nodes have booted, and runs the cluster until nothing is left to do.
     pub fn run(
         &self,
         program: &Program,
@@ -139,14 +144,21 @@ impl Cluster {
         let mut argv = vec![program.guest_path().to_owned()];
         argv.extend_from_slice(arguments);
         let task = start_process(origin, program.guest_path(), &argv, environment)?;
-        user::wake_up_new_task(origin, &task);
+        // No earlier: a node that has got further could be reached in its past.
+        let booted = self.now() + SimDuration::from_ps(1);
+        let (kernel, first) = (Rc::clone(origin), Rc::clone(&task));
+        origin.exec.at(booted, 0, move |_| {
+            user::wake_up_new_task(&kernel, &first);
+        });
         while self.turn() {
             if let Some((nid, why)) = self.halted() {
                 return Ok(Outcome::Halted { nid, why });
             }
-            if let Some(limit) = self.max_time.filter(|limit| self.now() > *limit) {
-                return Ok(Outcome::TimeLimit(limit));
-            }
+        }
+        let ended = task.group.threads.borrow().is_empty();
+        if let Some(limit) = self.max_time.filter(|_| !ended && self.is_cut_short()) {
+            self.recorder.ended_at(limit);
+            return Ok(Outcome::TimeLimit(limit));
         }
         Ok(self.outcome(&task))
     }
@@ -165,7 +177,7 @@ impl Cluster {
             .unwrap_or(SimTime::ZERO)
     }
 
-    /// One turn: the node whose next action is the earliest runs up to its horizon. False when nothing is left to happen.
+    /// One turn: the node whose next action is the earliest runs up to its horizon. False when nothing is left to happen before the time limit.
     fn turn(&self) -> bool {
         let next: Vec<_> = self.kernels.iter().map(|k| k.exec.next_action()).collect();
         if next.iter().flatten().all(|(_, background)| *background) {
@@ -176,7 +188,7 @@ impl Cluster {
             .enumerate()
             .filter_map(|(n, action)| Some((action.as_ref()?.0, n)))
             .min();
-        let Some((_, turn)) = earliest else {
+        let Some((_, turn)) = earliest.filter(|(time, _)| self.is_in_time(*time)) else {
             return false;
         };
         let others = next
@@ -194,6 +206,12 @@ impl Cluster {
         let kernel = &self.kernels[turn];
         loop {
             kernel.exec.step();
+            if let Some(poll) = kernel.exec.take_overlong() {
+                kernel.log(&format!(
+                    "a fault of Kettle's own (bounded-poll): {} kept its vCPU for {} without giving way, and held up all that should have happened meanwhile",
+                    poll.thread, poll.span
+                ));
+            }
             if self.check_invariants
                 && self.recorder.take_page_change()
                 && let Err(broken) = invariants::check_cluster(&self.kernels)
@@ -206,20 +224,29 @@ impl Cluster {
                 self.kernels[envelope.to.index()].deliver(arrival, envelope);
             }
             let in_reach = match (kernel.exec.next_action(), horizon) {
-                (Some((time, background)), Some(horizon)) => !background && time < horizon,
-                (Some((_, background)), None) => !background,
+                (Some((time, background)), horizon) => {
+                    !background
+                        && horizon.is_none_or(|horizon| time < horizon)
+                        && self.is_in_time(time)
+                }
                 (None, _) => false,
             };
-            if sent
-                || !in_reach
-                || kernel.halted().is_some()
-                || self
-                    .recorder
-                    .is_over_limit(self.max_time, kernel.exec.now())
-            {
+            if sent || !in_reach || kernel.halted().is_some() {
                 return;
             }
         }
+    }
+
+    /// Whether an action at `time` is still to be performed.
+    fn is_in_time(&self, time: SimTime) -> bool {
+        self.max_time.is_none_or(|limit| time < limit)
+    }
+
+    /// Whether something is left to happen that the time limit has cut off.
+    fn is_cut_short(&self) -> bool {
+        let next = self.kernels.iter().filter_map(|k| k.exec.next_action());
+        next.map(|(_, background)| background)
+            .any(|background| !background)
     }
 
     fn everybody_is_known(&self) -> bool {

@@ -110,9 +110,9 @@ impl Recorder {
         self.page_changed.take()
     }
 
-    /// Whether `now` is beyond a limit.
-    pub(crate) fn is_over_limit(&self, limit: Option<SimTime>, now: SimTime) -> bool {
-        limit.is_some_and(|limit| now > limit)
+    /// The run was ended at this time; a call that had begun before it may have taken longer.
+    pub(crate) fn ended_at(&self, limit: SimTime) {
+        self.summary.borrow_mut().end = limit;
     }
 
     fn write_console(&self, fd: i32, bytes: &[u8]) {

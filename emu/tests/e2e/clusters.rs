@@ -3,6 +3,7 @@
 
 use isa::Isa;
 use isa::Isa::{Aarch64, X86_64};
+use msglayer::SimDuration;
 
 use crate::in_process::{checked, run, with_cpus};
 use crate::matrix::PLANS;
@@ -70,6 +71,27 @@ fn a_tour_of_all_nodes_stops_at_each() {
         let (text, stops) = tour(&isas);
         assert_eq!(ran.printed.text, text);
         assert_eq!(ran.migrations, stops);
+    }
+}
+
+/// Clusters whose nodes boot at different speeds, because they have different numbers of vCPUs, with links of all speeds.
+#[test]
+fn clusters_of_all_shapes_run() {
+    for nodes in [1, 2, 3, 5, 14, 32] {
+        let isas: Vec<Isa> = [X86_64, Aarch64].into_iter().cycle().take(nodes).collect();
+        for (cpus, others) in [(1, 4), (4, 1), (3, 2)] {
+            for latency in [1, 8, 1000].map(SimDuration::from_us) {
+                let mut config = with_cpus(checked(&isas), others);
+                config.nodes[0].cpus = cpus;
+                config.link.latency = latency;
+                let ran = run(&config, "tour", &[]);
+                assert_eq!(
+                    ran.printed.text,
+                    tour(&isas).0,
+                    "{nodes} nodes, {cpus} and {others} vCPUs, {latency}"
+                );
+            }
+        }
     }
 }
 

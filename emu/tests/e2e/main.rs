@@ -18,3 +18,4 @@ mod points;
 mod poison;
 mod refusals;
 mod start_up;
+mod trap_loops;

@@ -4,15 +4,16 @@
 //! the node is either an event (a timer or a message, at its time) or one poll. [`Executor::next_action`] says when the next one
 //! happens and [`Executor::step`] performs it, always the earliest first, so that a run depends on nothing but the inputs.
 //!
-//! A poll of a user task runs one quantum of guest code. A message that arrives meanwhile is seen at the next action: where a quantum
-//! ends depends on the task's own history only, never on the engine's windows.
+//! A poll of a user task runs at most one quantum, of guest code and of the kernel's work for it together, and then the one call that is under way to
+//! its end ([`Executor::poll_time`] says how much is used). A message that arrives meanwhile is seen at the next action: where a quantum ends
+//! depends on the task's own history only, never on the engine's windows. A poll that takes far longer is a broken invariant, `bounded-poll`.
 //!
-//! Two classes share a vCPU: kernel threads go before user tasks (as a waking kernel thread preempts a user task under CFS, which has
-//! seen it sleep), user tasks share it round robin in time slices. Left out: priorities, nice, affinity masks, NUMA.
+//! Who goes next on a vCPU is in `run_queue`, which vCPU a thread goes to in `sched`. Left out: priorities, nice, affinity masks, NUMA.
 
 mod completion;
 mod run_queue;
 mod rwsem;
+mod sched;
 mod thread;
 mod wait_queue;
 mod workqueue;
@@ -20,8 +21,7 @@ mod workqueue;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 
 use msglayer::{SimDuration, SimTime};
 
@@ -59,11 +59,30 @@ pub struct Executor {
     /// When the last action began: nothing from outside may still come for that time.
     frontier: Cell<SimTime>,
     current: Cell<Option<(ThreadId, CpuId)>>,
-    /// Set by a poll that stopped only because its quantum is over.
+    /// Set by a poll that stopped although it could go on.
     yielded: Cell<Option<Yield>>,
+    /// When the running poll began, after the change of threads.
+    poll_began: Cell<SimTime>,
+    /// No user task runs beyond this.
+    limit: Cell<SimTime>,
+    /// Events that are not in the background.
+    foreground: Cell<usize>,
+    overlong: RefCell<Option<OverlongPoll>>,
     context_switch: SimDuration,
     time_slice: SimDuration,
 }
+
+/// A poll that broke `bounded-poll`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OverlongPoll {
+    /// The thread's name.
+    pub thread: String,
+    /// How long it kept its vCPU.
+    pub span: SimDuration,
+}
+
+/// What a poll may take at the most: many times a quantum, and more than the longest single call of a modelled kernel that gives way in its loops.
+pub const POLL_LIMIT: SimDuration = SimDuration::from_ms(20);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Yield {
@@ -85,6 +104,10 @@ impl Executor {
             frontier: Cell::new(SimTime::ZERO),
             current: Cell::new(None),
             yielded: Cell::new(None),
+            poll_began: Cell::new(SimTime::ZERO),
+            limit: Cell::new(SimTime::MAX),
+            foreground: Cell::new(0),
+            overlong: RefCell::new(None),
             context_switch,
             time_slice,
         }
@@ -98,6 +121,26 @@ impl Executor {
     /// Spends virtual time on the running vCPU.
     pub fn charge(&self, span: SimDuration) {
         self.clock.set(self.clock.get() + span);
+    }
+
+    /// How long the running poll has kept its vCPU: what counts against a user task's quantum.
+    pub fn poll_time(&self) -> SimDuration {
+        self.now().saturating_since(self.poll_began.get())
+    }
+
+    /// The time at which the run ends, whatever is left to do: no user task runs beyond it.
+    pub fn set_limit(&self, limit: SimTime) {
+        self.limit.set(limit);
+    }
+
+    /// How much time is left before the limit.
+    pub fn before_limit(&self) -> SimDuration {
+        self.limit.get().saturating_since(self.now())
+    }
+
+    /// The first poll that took longer than [`POLL_LIMIT`], once.
+    pub fn take_overlong(&self) -> Option<OverlongPoll> {
+        self.overlong.borrow_mut().take()
     }
 
     /// The running thread. Panics outside a poll: only kernel code of a thread may ask.
@@ -118,10 +161,7 @@ impl Executor {
         future: impl Future<Output = ()> + 'static,
     ) -> ThreadId {
         let id = ThreadId(self.next_thread.replace(self.next_thread.get() + 1));
-        let cpu = self.least_loaded();
-        let thread = Thread::new(name.into(), class, cpu, Box::pin(future));
-        self.threads.borrow_mut().insert(id, thread);
-        self.make_ready(id, Wake::Woken);
+        self.add_thread(id, name.into(), class, Box::pin(future));
         id
     }
 
@@ -152,7 +192,7 @@ impl Executor {
             exec.make_ready(id, Wake::TimedOut);
         });
         let wake = self.block(record).await;
-        self.events.borrow_mut().remove(&key);
+        self.remove_event(&key);
         wake
     }
 
@@ -172,7 +212,8 @@ impl Executor {
         }
     }
 
-    /// Lets the other ready threads of this vCPU go first (schedule(), sched_yield(2)).
+    /// Lets the other ready threads of this vCPU go first (schedule(), sched_yield(2)). Time goes on: a loop that does nothing else waits for
+    /// the length of a change of threads each time, so that what it waits for can happen.
     pub async fn schedule(&self) {
         self.pause(Yield::Cpu).await;
     }
@@ -230,7 +271,7 @@ impl Executor {
 
     /// Takes a timer back; nothing if it has gone off.
     pub fn cancel_timer(&self, id: TimerId) {
-        self.events.borrow_mut().remove(&id.0);
+        self.remove_event(&id.0);
     }
 
     /// When the next action of this node happens; `None` when nothing is left. The flag is true when nothing but background timers is left.
@@ -242,7 +283,7 @@ impl Executor {
             (Some(a), Some(b)) => a.min(b),
             (a, b) => a.or(b)?,
         };
-        let idle = poll.is_none() && events.values().all(|e| e.background);
+        let idle = poll.is_none() && self.foreground.get() == 0;
         Some((next, idle))
     }
 
@@ -255,7 +296,7 @@ impl Executor {
             (Some((at, cpu)), Some(key)) if at < key.0 => self.run_cpu(cpu, at),
             (Some((at, cpu)), None) => self.run_cpu(cpu, at),
             (_, Some(key)) => {
-                let event = self.events.borrow_mut().remove(&key).expect("just seen");
+                let event = self.remove_event(&key).expect("just seen");
                 self.begin(key.0);
                 (event.action)(self);
             }
@@ -285,6 +326,9 @@ impl Executor {
         action: impl FnOnce(&Executor) + 'static,
     ) -> (SimTime, u64, u64) {
         let key = (at, rank, self.seq());
+        if !background {
+            self.foreground.set(self.foreground.get() + 1);
+        }
         self.events.borrow_mut().insert(
             key,
             Event {
@@ -295,20 +339,16 @@ impl Executor {
         key
     }
 
-    fn seq(&self) -> u64 {
-        self.next_seq.replace(self.next_seq.get() + 1)
+    fn remove_event(&self, key: &(SimTime, u64, u64)) -> Option<Event> {
+        let event = self.events.borrow_mut().remove(key)?;
+        if !event.background {
+            self.foreground.set(self.foreground.get() - 1);
+        }
+        Some(event)
     }
 
-    fn least_loaded(&self) -> CpuId {
-        let threads = self.threads.borrow();
-        let mut load = vec![0_u32; self.queues.borrow().len()];
-        for thread in threads.values() {
-            load[usize::from(thread.cpu.0)] += 1;
-        }
-        let best = (0..load.len())
-            .min_by_key(|cpu| (load[*cpu], *cpu))
-            .unwrap_or(0);
-        CpuId(u16::try_from(best).expect("CPU numbers are u16"))
+    fn seq(&self) -> u64 {
+        self.next_seq.replace(self.next_seq.get() + 1)
     }
 
     fn set_blocked(&self, mut record: WaitRecord) {
@@ -328,93 +368,6 @@ impl Executor {
             .get_mut(&id)
             .expect("the current thread is alive")
             .wake
-    }
-
-    fn make_ready(&self, id: ThreadId, wake: Wake) {
-        let mut threads = self.threads.borrow_mut();
-        let Some(thread) = threads.get_mut(&id) else {
-            return;
-        };
-        if !matches!(thread.state, ThreadState::New | ThreadState::Blocked(_)) {
-            return;
-        }
-        thread.state = ThreadState::Ready;
-        thread.wake = wake;
-        let mut queues = self.queues.borrow_mut();
-        let now = self.now();
-        // select_idle_sibling, reduced: the last vCPU if it is idle now, else the lowest idle one, else the last one.
-        let idle = |cpu: &CpuId| queues[usize::from(cpu.0)].is_idle(now);
-        if !idle(&thread.cpu)
-            && let Some(cpu) = (0..queues.len()).map(|n| CpuId(n as u16)).find(idle)
-        {
-            thread.cpu = cpu;
-        }
-        queues[usize::from(thread.cpu.0)].push(thread.class, id, now, self.seq());
-    }
-
-    fn next_poll(&self) -> Option<(SimTime, CpuId)> {
-        let queues = self.queues.borrow();
-        let times = queues
-            .iter()
-            .enumerate()
-            .filter_map(|(n, q)| Some((q.next_time()?, CpuId(n as u16))));
-        times.min()
-    }
-
-    /// An action begins.
-    fn begin(&self, at: SimTime) {
-        self.frontier.set(at);
-        self.clock.set(at);
-    }
-
-    fn run_cpu(&self, cpu: CpuId, at: SimTime) {
-        let slot = usize::from(cpu.0);
-        let (id, switched) = self.queues.borrow_mut()[slot].pick(at);
-        let mut future = {
-            let mut threads = self.threads.borrow_mut();
-            let thread = threads.get_mut(&id).expect("a queued thread is alive");
-            thread.state = ThreadState::Running;
-            thread
-                .future
-                .take()
-                .expect("a queued thread is not being polled")
-        };
-        self.begin(at);
-        if switched {
-            self.charge(self.context_switch);
-        }
-        self.current.set(Some((id, cpu)));
-        let done = Pin::new(&mut future)
-            .poll(&mut Context::from_waker(Waker::noop()))
-            .is_ready();
-        self.current.set(None);
-        let end = self.now();
-        let mut queues = self.queues.borrow_mut();
-        queues[slot].ran(end, end.saturating_since(at));
-        let mut threads = self.threads.borrow_mut();
-        if done {
-            threads.remove(&id);
-            drop((threads, queues));
-            drop(future);
-            return;
-        }
-        let thread = threads
-            .get_mut(&id)
-            .expect("a polled thread stays until it is done");
-        thread.future = Some(future);
-        match self.yielded.take() {
-            Some(why) => {
-                thread.state = ThreadState::Ready;
-                let stays = why == Yield::Quantum && queues[slot].slice_used() < self.time_slice;
-                let seq = if stays { 0 } else { self.seq() };
-                queues[slot].push(thread.class, id, end, seq);
-            }
-            None => assert!(
-                matches!(thread.state, ThreadState::Blocked(_) | ThreadState::Ready),
-                "thread {} stopped without saying what it waits for",
-                thread.name
-            ),
-        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use isa::VirtAddr;
 use msglayer::{Nid, SimTime};
 
+use super::run_queue::Vruntime;
 use crate::ids::{CpuId, Pid, ThreadId};
 
 /// Which run-queue class a thread belongs to.
@@ -132,6 +133,8 @@ pub(super) struct Thread {
     pub future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     pub state: ThreadState,
     pub wake: Wake,
+    /// How long it has run, on the scale of its vCPU's run queue.
+    pub vruntime: Vruntime,
 }
 
 impl Thread {
@@ -148,6 +151,7 @@ impl Thread {
             future: Some(future),
             state: ThreadState::New,
             wake: Wake::Woken,
+            vruntime: 0,
         }
     }
 

@@ -9,6 +9,7 @@ use isa::{Errno, PAGE_SIZE, Pfn, VirtAddr};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::{Mm, fixup_user_fault};
+use crate::costs::Cost;
 use crate::cpu::Access;
 use crate::kernel::Kernel;
 use crate::task::Task;
@@ -29,8 +30,12 @@ pub async fn copy_from_user(
         let len = rest.len().min((PAGE_SIZE - at.page_offset()) as usize);
         let (now, later) = rest.split_at_mut(len);
         k.read_frame(pfn, at.page_offset(), now);
+        charge_copy(k, now.len());
         at = at.wrapping_add(len as u64);
         rest = later;
+        if !rest.is_empty() {
+            k.cond_resched().await;
+        }
     }
     Ok(())
 }
@@ -50,8 +55,12 @@ pub async fn copy_to_user(
         let pfn = user_page(k, task, &mm, at, Access::Write).await?;
         let (now, later) = rest.split_at(rest.len().min((PAGE_SIZE - at.page_offset()) as usize));
         k.write_frame(pfn, at.page_offset(), now);
+        charge_copy(k, now.len());
         at = at.wrapping_add(now.len() as u64);
         rest = later;
+        if !rest.is_empty() {
+            k.cond_resched().await;
+        }
     }
     Ok(())
 }
@@ -77,6 +86,12 @@ pub async fn read_cstring(
         at = at.checked_add(len as u64).ok_or(Errno::EFAULT)?;
     }
     Err(Errno::ENAMETOOLONG)
+}
+
+/// A copy takes time by its length, at the speed at which a page is copied.
+fn charge_copy(k: &Kernel, len: usize) {
+    k.exec
+        .charge(Cost::CopyPage.time() * len as u64 / PAGE_SIZE);
 }
 
 /// The frame behind an address, faulted in if need be. Valid until the next await.

@@ -77,12 +77,12 @@ fn deadlock(nid: u64) -> String {
 #[test]
 fn a_wait_that_nobody_ends_is_a_report() {
     expect![[r#"
-        node 0: prog/1000 waits for a futex at 0x601000, since 21.594 us
+        node 0: prog/1000 waits for a futex at 0x601000, since 21.595 us
     "#]]
     .assert_eq(&deadlock(0));
     expect![[r#"
-        node 0: prog/1000 waits for a futex at 0x601000, since 152.448 us
-        node 1: prog/2001 waits for the reply to a futex call at 0x601000, node 0 task 1000, since 139.989 us
+        node 0: prog/1000 waits for a futex at 0x601000, since 152.496 us
+        node 1: prog/2001 waits for the reply to a futex call at 0x601000, node 0 task 1000, since 140.037 us
     "#]].assert_eq(&deadlock(1));
 }
 

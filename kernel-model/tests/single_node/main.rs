@@ -7,5 +7,6 @@ mod futex;
 mod hostile;
 mod mm;
 mod process;
+mod scheduler;
 mod script;
 mod signals;
