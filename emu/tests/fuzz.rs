@@ -2,8 +2,7 @@
 //! Kettle from both instruction sets with a hop at every migration point. All print the same. `cargo xtask fuzz` tries more seeds.
 
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use fuzz::{Tools, Trial};
 
@@ -28,11 +27,10 @@ fn seeds_150_to_199() {
 }
 
 fn check(seeds: Range<u64>) {
-    let kettle: PathBuf = env!("CARGO_BIN_EXE_kettle").into();
     let trial = Trial {
         tools: Tools {
-            kettle_cc: compiler(&kettle),
-            kettle,
+            kettle_cc: guests::compiler(),
+            kettle: env!("CARGO_BIN_EXE_kettle").into(),
         },
         seeds: seeds.clone(),
         batch: 10,
@@ -61,17 +59,4 @@ fn check(seeds: Range<u64>) {
         "{} migrations",
         report.migrations
     );
-}
-
-/// The compiler driver of this build. It cannot be a dependency: it links LLVM, which may not be in one program with Unicorn.
-fn compiler(kettle: &Path) -> PathBuf {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--package", "kettle-cc", "--bins"]);
-    if kettle.parent().is_some_and(|d| d.ends_with("release")) {
-        cargo.arg("--release");
-    }
-    let output = cargo.output().expect("cargo, which runs this test, runs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{cargo:?}: {errors}");
-    kettle.with_file_name("kettle-cc")
 }

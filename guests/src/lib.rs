@@ -1,10 +1,10 @@
 //! The guest programs, built from C source (`guests/programs`) by kettle-cc, by name.
 //!
-//! Building this crate builds every program, for both ISAs, with kettle-cc and its C library. Tests, demos and benches ask
-//! here for the path. What the programs are is a table, [`all`]: what each is for, what it exits with, and which of their properties a
+//! Tests ask here for the path of a program; the first who does has it built ([`built`]), for both ISAs, with kettle-cc and its C library. What the programs are is a table, [`all`]: what each is for, what it exits with, and which of their properties a
 //! test must know. Most take a plan as their first argument: [`PLANS`].
 #![forbid(unsafe_code)]
 
+mod built;
 mod table;
 
 use std::path::PathBuf;
@@ -25,14 +25,14 @@ pub const PLANS: [&str; 4] = ["none", "once", "back", "every"];
 ///
 /// # Panics
 ///
-/// If there is no such program: the caller has misspelt a name that is in its own source.
+/// If there is no such program: the caller has misspelt a name that is in its own source. If it cannot be built: the text is the compiler's.
 pub fn program(name: &str) -> PathBuf {
     let known = all().iter().any(|p| p.name == name);
     assert!(
         known,
         "there is no guest program `{name}`; guests/src/table.rs lists them"
     );
-    directory().join(name)
+    built::program(name).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The binary of a program for one ISA. Panics as [`program`] does.
@@ -43,7 +43,11 @@ pub fn binary(name: &str, isa: Isa) -> PathBuf {
     path.into()
 }
 
-/// Where all binaries are: a root directory for a cluster that runs them by name.
-pub fn directory() -> PathBuf {
-    PathBuf::from(concat!(env!("OUT_DIR"), "/programs"))
+/// The compiler driver, `kettle-cc`, of these sources: a command, because it links LLVM, which may not be in one program with Unicorn.
+///
+/// # Panics
+///
+/// If it cannot be built: the text is cargo's.
+pub fn compiler() -> PathBuf {
+    built::compiler().unwrap_or_else(|error| panic!("{error}"))
 }

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str], &[&str])] = &[
     ),
     ("guests/cc", &["isa"], &["fuzz"]),
     ("guests/fuzz", &["isa"], &[]),
-    ("guests", &["isa", "kettle-cc"], &["kettle-cc"]),
+    ("guests", &["isa"], &[]),
     (
         "benches",
         &["isa", "msglayer", "kernel-model", "emu", "guests"],
