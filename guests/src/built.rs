@@ -57,8 +57,8 @@ pub fn compiler() -> Result<PathBuf, String> {
             cargo.args([
                 "build",
                 "--quiet",
-                "--package",
-                "kettle-cc",
+                // Not `--package`, which would build its libraries with other features than the tests' build has.
+                "--workspace",
                 "--bin",
                 "kettle-cc",
             ]);

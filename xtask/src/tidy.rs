@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::Command;
 
 pub mod book;
+pub mod features;
 pub mod fences;
 pub mod layers;
 pub mod licences;
@@ -17,6 +18,7 @@ pub mod openings;
 pub mod places;
 pub mod rust_text;
 pub mod sizes;
+pub mod sources;
 pub mod words;
 
 /// A rule: all the places where `tree` breaks it.
@@ -30,6 +32,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("words", words::check),
     ("fences", fences::check),
     ("layers", layers::check),
+    ("sources", sources::check),
     ("book", book::check),
 ];
 
@@ -151,6 +154,30 @@ impl Tree {
     #[must_use]
     pub fn text(&self, path: &str) -> Option<&str> {
         std::str::from_utf8(self.files.get(path)?).ok()
+    }
+}
+
+/// What `cargo tree` with `args` lists in the workspace at `root`: a line for each package, in `format`. It reads what is locked and needs no network.
+///
+/// # Errors
+/// What cargo said, where it did not succeed.
+fn cargo_tree(root: &Path, format: &str, args: &[&str]) -> Result<String, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args([
+        "tree",
+        "--offline",
+        "--prefix",
+        "none",
+        "--no-dedupe",
+        "--format",
+        format,
+    ]);
+    let output = cargo.args(args).current_dir(root).output();
+    let output = output.map_err(|error| format!("cargo does not start: {error}"))?;
+    if output.status.success() {
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use xtask::tidy::licences::{self, Package, Policy};
-use xtask::tidy::{CHECKS, Tree};
+use xtask::tidy::{CHECKS, Tree, features};
 
 /// Runs the rule `name` on the workspace and fails with all its findings.
 fn holds(name: &str) {
@@ -37,7 +37,9 @@ macro_rules! rules {
     };
 }
 
-rules!(places, openings, sizes, words, fences, layers, book);
+rules!(
+    places, openings, sizes, words, fences, layers, sources, book
+);
 
 /// Fails with the packages that `policy` refuses among those that `cargo tree` lists for `args`, of which there are at least `fewest`.
 fn licences_hold(policy: Policy, args: &[&str], fewest: usize) -> Vec<Package> {
@@ -76,5 +78,16 @@ fn what_the_rest_uses_has_a_known_licence() {
         Policy::Elsewhere,
         &["--workspace", "-e", "normal,build,dev"],
         20,
+    );
+}
+
+#[test]
+fn commands_used_one_after_another_build_the_libraries_once() {
+    let twice = features::built_twice(&xtask::root()).expect("cargo lists the packages");
+    assert!(
+        twice.is_empty(),
+        "these have other features in the tests' build (`--workspace`), so that they and Unicorn, where it uses them, are built twice; \
+         name the missing feature in a manifest:\n  {}",
+        twice.join("\n  ")
     );
 }

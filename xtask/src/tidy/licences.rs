@@ -1,11 +1,12 @@
 //! Licences of what the `kettle` program links, and of everything else that the workspace uses.
 //!
 //! Unicorn is GPL-2.0, so all that is linked with it must be compatible with version 2 of the GPL; Apache-2.0 alone is not. `kettle-cc` is a
-//! program of its own and links LLVM, which is why the rest of the workspace may use Apache-2.0. The facts come from `cargo tree`, which
-//! reads the locked metadata and needs no network; `deny.toml` states the same policy for cargo-deny.
+//! program of its own and links LLVM, which is why the rest of the workspace may use some crates under Apache-2.0. What is looked at is what this host builds;
+//! the facts are the packages' own statements, as `cargo tree` has them.
 
 use std::path::Path;
-use std::process::Command;
+
+use super::cargo_tree;
 
 /// Licences that may be linked with GPL-2.0-only code.
 const WITH_GPL2: &[&str] = &[
@@ -26,15 +27,18 @@ const WITH_GPL2: &[&str] = &[
     "Zlib",
 ];
 
-/// Licences that a program or a test which does not link Unicorn may use on top.
-const ELSEWHERE: &[&str] = &["Apache-2.0"];
+/// What a program or a test that does not link Unicorn may use on top: these crates, which are under this licence alone.
+const ELSEWHERE: (&str, &[&str]) = (
+    "Apache-2.0",
+    &["clang-sys", "dissimilar", "inkwell", "inkwell_internals"],
+);
 
 /// Which of the two policies holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
     /// Linked into the `kettle` program, together with Unicorn.
     LinkedWithUnicorn,
-    /// Used by another program, a test or the build.
+    /// Used by another program, a test or the build; the crates of [`ELSEWHERE`] may then be under its licence.
     Elsewhere,
 }
 
@@ -47,30 +51,24 @@ pub struct Package {
     pub licence: String,
 }
 
+impl Package {
+    /// The policy for this package where `policy` holds in general: the looser one is for named crates.
+    fn policy(&self, policy: Policy) -> Policy {
+        let crate_name = self.name.split(' ').next().unwrap_or_default();
+        if ELSEWHERE.1.contains(&crate_name) {
+            policy
+        } else {
+            Policy::LinkedWithUnicorn
+        }
+    }
+}
+
 /// What `cargo tree` with `args` lists in the workspace at `root`.
 ///
 /// # Errors
 /// What cargo said, where it did not succeed.
 pub fn packages(root: &Path, args: &[&str]) -> Result<Vec<Package>, String> {
-    let fixed = [
-        "tree",
-        "--offline",
-        "--prefix",
-        "none",
-        "--no-dedupe",
-        "--format",
-        "{p}|{l}",
-    ];
-    let output = Command::new("cargo")
-        .args(fixed)
-        .args(args)
-        .current_dir(root)
-        .output();
-    let output = output.map_err(|error| format!("cargo does not start: {error}"))?;
-    if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
-    }
-    Ok(parse(&String::from_utf8_lossy(&output.stdout)))
+    Ok(parse(&cargo_tree(root, "{p}|{l}", args)?))
 }
 
 /// The packages among `packages` that `policy` refuses.
@@ -78,7 +76,7 @@ pub fn packages(root: &Path, args: &[&str]) -> Result<Vec<Package>, String> {
 pub fn refused(packages: &[Package], policy: Policy) -> Vec<&Package> {
     packages
         .iter()
-        .filter(|package| !satisfied(&package.licence, policy))
+        .filter(|package| !satisfied(&package.licence, package.policy(policy)))
         .collect()
 }
 
@@ -147,7 +145,7 @@ impl Reader<'_> {
             self.tokens = rest;
             licence = format!("{licence} WITH {exception}");
         }
-        let elsewhere = self.policy == Policy::Elsewhere && ELSEWHERE.contains(&licence.as_str());
+        let elsewhere = self.policy == Policy::Elsewhere && licence == ELSEWHERE.0;
         Some(WITH_GPL2.contains(&licence.as_str()) || elsewhere)
     }
 
@@ -200,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_listing_names_each_package_once_and_the_refused_are_named() {
-        let listing = "emu v0.1.0 (x)|GPL-2.0-only\nb v1|Apache-2.0\n\nc v1|\nb v1|Apache-2.0\n";
+        let listing = "emu v0.1.0 (x)|GPL-2.0-only\ninkwell v1|Apache-2.0\n\nc v1|Apache-2.0\ninkwell v1|Apache-2.0\n";
         let packages = parse(listing);
         let names = |packages: &[&Package]| {
             packages
@@ -210,11 +208,11 @@ mod tests {
         };
         assert_eq!(
             names(&packages.iter().collect::<Vec<_>>()),
-            ["b v1", "c v1", "emu v0.1.0 (x)"]
+            ["c v1", "emu v0.1.0 (x)", "inkwell v1"]
         );
         assert_eq!(
             names(&refused(&packages, Policy::LinkedWithUnicorn)),
-            ["b v1", "c v1"]
+            ["c v1", "inkwell v1"]
         );
         assert_eq!(names(&refused(&packages, Policy::Elsewhere)), ["c v1"]);
     }
