@@ -1,108 +1,22 @@
 //! The verbs of `cargo xtask`: each first sees to what it needs, then runs a short table of steps.
 //!
-//! `demo` stops at the first step that fails; `test` goes through all of them, so that one run shows everything that is wrong.
-//! Both use the development profile (which is optimised, see the workspace's `Cargo.toml`), so that what one built the other finds.
+//! [`demo`] stops at the first step that fails; [`test`](mod@test) goes through all of them, so that one run shows everything that is wrong. All but `bench` use the development profile (which is optimised, see the workspace's `Cargo.toml`), so that what one built the others find.
 
 use crate::needs::{self, Machine, Need, Plan, ThisMachine};
 use crate::steps::{Step, answers};
-use crate::{root, tidy as rules};
+use crate::{root, target, tidy as rules};
 
-/// The source of the program that the demo runs, and where its binaries go.
-const TOUR: &str = "guests/programs/tour.c";
-const TOUR_BINARY: &str = "target/demo/tour";
-/// Compiles the tour for both ISAs.
-const BUILD_TOUR: &[&str] = &[
-    "cargo",
-    "run",
-    "--quiet",
-    "-p",
-    "kettle-cc",
-    "--bin",
-    "kettle-cc",
-    "--",
-    TOUR,
-    "-o",
-    TOUR_BINARY,
-];
-/// Runs the tour on a simulated cluster and tells what happened.
-const RUN_TOUR: &[&str] = &[
-    "cargo",
-    "run",
-    "--quiet",
-    "-p",
-    "emu",
-    "--bin",
-    "kettle",
-    "--",
-    "run",
-    "--nodes",
-    "x86_64,aarch64",
-    "--explain",
-    TOUR_BINARY,
-];
-/// What the demo is about, for somebody who has never heard of it. Printed before the program's own output.
-const INTRODUCTION: &str = "
-Popcorn Linux lets a running program move between computers whose processors speak different machine languages, in
-the middle of what it is doing. Kettle simulates such a cluster, its processors and its Popcorn kernels, on your
-computer, runs a real program on it, and tells what happened. First comes what the program itself prints.
-";
+pub mod demo;
+pub mod soak;
+pub mod test;
 
-/// The release of cargo-deny that `deny.toml` is written for; it is kept below `target`, away from the person's own tools.
-const CARGO_DENY: &str = "0.20.2";
-const CARGO_DENY_ROOT: &str = "target/tools";
-const CARGO_DENY_PROGRAM: &str = "target/tools/bin/cargo-deny";
+pub use demo::demo;
+pub use soak::soak;
+pub use test::test;
 
 /// Why a verb did not reach its end, as a sentence for the person who called it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failed(pub String);
-
-/// `cargo xtask demo`: from a fresh clone to a thread that crosses between instruction sets, told in words.
-///
-/// # Errors
-/// What is missing or which step failed.
-pub fn demo() -> Result<(), Failed> {
-    ensure(needs::BUILD.iter())?;
-    std::fs::create_dir_all(root().join("target/demo"))
-        .map_err(|error| Failed(format!("cannot make target/demo: {error}")))?;
-    let build = [
-        Step::new(
-            "Build the compiler driver kettle-cc",
-            "1 min the first time",
-            &["cargo", "build", "-p", "kettle-cc", "--bins"],
-        ),
-        Step::new(
-            "Build Kettle, Unicorn included",
-            "5 min the first time on 2 cores",
-            &["cargo", "build", "-p", "emu", "--bins"],
-        ),
-        Step::new(
-            "Compile the demo's program for x86_64 and aarch64",
-            "2 min the first time: the C library is compiled too",
-            BUILD_TOUR,
-        ),
-    ];
-    let run = Step::new("Run it on a simulated cluster of both", "", RUN_TOUR);
-    let steps = build.len() + 1;
-    for (index, step) in build.iter().enumerate() {
-        step.run((index + 1, steps), &root()).map_err(Failed)?;
-    }
-    println!("{INTRODUCTION}");
-    run.run((steps, steps), &root()).map_err(Failed)
-}
-
-/// `cargo xtask test`: everything that must hold before a change is taken.
-///
-/// # Errors
-/// What is missing, or which of the steps failed.
-pub fn test() -> Result<(), Failed> {
-    ensure(needs::BUILD.iter().chain(needs::TEST))?;
-    ensure_components()?;
-    let steps = test_steps(
-        root().join(CARGO_DENY_PROGRAM).exists(),
-        answers(&["cargo", "nextest", "--version"]),
-    );
-    all(&steps)
-}
 
 /// `cargo xtask setup`: what build and tests need, and nothing else.
 ///
@@ -121,27 +35,36 @@ pub fn setup() -> Result<(), Failed> {
 /// What is missing or that seeds failed.
 pub fn fuzz(args: &[String]) -> Result<(), Failed> {
     ensure(needs::BUILD.iter().chain(needs::TEST))?;
-    let build = [
-        "cargo",
-        "build",
-        "-p",
-        "kettle-cc",
-        "-p",
-        "emu",
-        "-p",
-        "fuzz",
-        "--bins",
-    ];
-    let mut command: Vec<String> = vec!["target/debug/fuzz".into()];
+    let mut command = vec![program("fuzz")];
     command.extend_from_slice(args);
     in_order(&[
         Step::new(
             "Build compiler, emulator and fuzzer",
-            "6 min the first time on 2 cores",
-            &build,
+            "5 min the first time on 2 cores",
+            BUILD_FUZZER,
         ),
         Step::new("Try random programs out", "1 s for each seed", &command),
     ])
+}
+
+/// Builds the fuzzer and the two commands that it runs, with the features of the tests' build.
+const BUILD_FUZZER: &[&str] = &[
+    "cargo",
+    "build",
+    "--workspace",
+    "--bin",
+    "kettle",
+    "--bin",
+    "kettle-cc",
+    "--bin",
+    "fuzz",
+];
+
+/// The path of a program of this workspace as the development profile builds it.
+fn program(name: &str) -> String {
+    let path = target().join("debug").join(name);
+    let path = path.strip_prefix(root()).unwrap_or(&path);
+    path.display().to_string()
 }
 
 /// `cargo xtask bench`: the benchmarks, in the release profile; `args` go to `cargo bench`.
@@ -216,71 +139,6 @@ pub fn tidy() -> Result<(), Failed> {
     } else {
         Err(Failed(format!("{findings} findings")))
     }
-}
-
-fn test_steps(have_deny: bool, have_nextest: bool) -> Vec<Step> {
-    let mut steps = vec![
-        Step::new("Formatting", "", &["cargo", "fmt", "--all", "--check"]),
-        Step::new(
-            "Lints, after building Unicorn and the guests",
-            "8 min the first time on 2 cores",
-            &[
-                "cargo",
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ],
-        ),
-    ];
-    if !have_deny {
-        let install = [
-            "cargo",
-            "install",
-            "cargo-deny",
-            "--locked",
-            "--version",
-            CARGO_DENY,
-            "--root",
-            CARGO_DENY_ROOT,
-        ];
-        steps.push(Step::new("Build cargo-deny", "2-4 min, once", &install));
-    }
-    let deny = [
-        CARGO_DENY_PROGRAM,
-        "--workspace",
-        "check",
-        "licenses",
-        "bans",
-        "sources",
-    ];
-    steps.push(Step::new(
-        "Licences, bans and sources of the dependencies",
-        "",
-        &deny,
-    ));
-    if have_nextest {
-        steps.push(Step::new(
-            "Tests, house rules included",
-            "10 min the first time on 2 cores",
-            &["cargo", "nextest", "run", "--workspace", "--no-fail-fast"],
-        ));
-        steps.push(Step::new(
-            "Examples in the documentation",
-            "1 min",
-            &["cargo", "test", "--workspace", "--doc"],
-        ));
-    } else {
-        let every = ["cargo", "test", "--workspace", "--no-fail-fast"];
-        steps.push(Step::new(
-            "Tests, house rules and examples included",
-            "12 min the first time on 2 cores",
-            &every,
-        ));
-    }
-    steps
 }
 
 /// Installs what is missing among `needs`, or says how to.
@@ -358,30 +216,6 @@ fn all(steps: &[Step]) -> Result<(), Failed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn lines(steps: &[Step]) -> Vec<String> {
-        steps.iter().map(Step::line).collect()
-    }
-
-    #[test]
-    fn the_test_verb_always_runs_the_documentation_examples_and_cargo_deny() {
-        let with = lines(&test_steps(true, true));
-        assert!(
-            with.contains(&"cargo nextest run --workspace --no-fail-fast".into())
-                && with.contains(&"cargo test --workspace --doc".into())
-        );
-        assert!(!with.iter().any(|line| line.contains("install")));
-        let without = lines(&test_steps(false, false));
-        assert!(
-            without.contains(&"cargo test --workspace --no-fail-fast".into()),
-            "`cargo test` runs the examples too"
-        );
-        let position = |start: &str| without.iter().position(|line| line.starts_with(start));
-        assert!(
-            position("cargo install cargo-deny").expect("installed")
-                < position(CARGO_DENY_PROGRAM).expect("run")
-        );
-    }
 
     #[test]
     fn all_steps_run_although_one_fails_and_in_order_stops() {

@@ -1,5 +1,5 @@
 //! What a run costs the host before the program does anything. Figures are for people: `cargo nextest run -p emu --run-ignored only
-//! --no-capture` prints them. Only memory is held to its limit, because time depends on what else the host does.
+//! --no-capture alone_` prints them. Only memory is held to its limit, because time depends on what else the host does.
 
 use std::process::Stdio;
 
@@ -11,8 +11,8 @@ use crate::kettle;
 const MEMORY_LIMIT: i64 = 150 << 10;
 
 #[test]
-#[ignore = "measures this host: meant to be run alone, in a process of its own"]
-fn figures() {
+#[ignore = "measures this host: meant to be run by itself"]
+fn alone_figures() {
     for nodes in ["x86_64", "x86_64,aarch64", "aarch64,x86_64"] {
         let fastest = (0..10)
             .map(|_| start_and_end(nodes))

@@ -110,9 +110,19 @@ fn run(program: &Program, isa: Isa, arguments: &[&str]) -> (Option<i32>, String)
 
 #[test]
 fn every_program_prints_the_same_on_both_isas() {
+    every_program_prints_the_same(&["-O0", "-O2"]);
+}
+
+#[test]
+#[ignore = "takes minutes: `cargo xtask test --full` runs it"]
+fn every_program_prints_the_same_on_both_isas_at_the_other_levels() {
+    every_program_prints_the_same(&["-O1", "-O3", "-Os"]);
+}
+
+fn every_program_prints_the_same(levels: &[&str]) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     for case in CASES {
-        for level in ["-O0", "-O1", "-O2", "-O3", "-Os"] {
+        for level in levels {
             let program = build(case, directory.path(), &[level], false);
             assert!(program.sites > 0, "{}: no call may migrate", case.name);
             for isa in Isa::ALL {

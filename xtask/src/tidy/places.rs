@@ -12,7 +12,6 @@ const TOP: &[&str] = &[
     "README.md",
     "benches",
     "clippy.toml",
-    "deny.toml",
     "docs",
     "emu",
     "guests",

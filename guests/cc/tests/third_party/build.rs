@@ -44,7 +44,7 @@ pub fn programs() -> PathBuf {
     let directory = Path::new(CC).parent().expect("a program is in a directory");
     if !directory.join("kettle").is_file() {
         let status = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--package", "emu", "--bin", "kettle"])
+            .args(["build", "--quiet", "--workspace", "--bin", "kettle"])
             .status();
         assert!(status.is_ok_and(|s| s.success()), "emu cannot be built");
     }

@@ -31,6 +31,7 @@ fn on_plain_linux() {
 }
 
 #[test]
+#[ignore = "takes minutes: `cargo xtask test --full` runs it"]
 fn with_hops() {
     for nodes in PAIRS {
         let options = format!("--nodes {nodes} --hop-every {HOP_EVERY}");

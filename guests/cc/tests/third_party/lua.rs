@@ -37,6 +37,7 @@ fn check(script: &str, hop_every: &str) {
 }
 
 #[test]
+#[ignore = "takes minutes: `cargo xtask test --full` runs it"]
 fn the_language() {
     check("language.lua", "8000");
 }

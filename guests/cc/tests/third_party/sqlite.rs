@@ -30,6 +30,7 @@ fn script() -> String {
 }
 
 #[test]
+#[ignore = "takes minutes: `cargo xtask test --full` runs it"]
 fn two_hundred_statements() {
     let script = script();
     let program = built(&SQLITE, STEPS).join("sqlite3");
