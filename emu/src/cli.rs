@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 
 pub use run::RunArgs;
@@ -47,6 +48,11 @@ fn not_understood(error: &clap::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // Nothing was asked for: the text is the help.
+        say(&text.trim_end());
+        return ExitCode::from(FAILED);
+    }
     let text = text.strip_prefix("error").unwrap_or(&text);
     say(&format_args!("kettle{}", text.trim_end()));
     ExitCode::from(FAILED)

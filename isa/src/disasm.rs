@@ -164,7 +164,6 @@ impl Disassembler {
                 }
                 _ => None,
             },
-            _ => None,
         })
     }
 

@@ -86,12 +86,7 @@ pub struct RunArgs {
     #[arg(long)]
     poison: bool,
     /// [CLUSTER.toml --] PROG [ARGS]
-    #[arg(
-        required = true,
-        trailing_var_arg = true,
-        allow_hyphen_values = true,
-        value_name = "PROG"
-    )]
+    #[arg(required = true, trailing_var_arg = true, value_name = "PROG")]
     command: Vec<String>,
 }
 
@@ -224,10 +219,12 @@ fn configuration(args: &RunArgs) -> Result<(ClusterConfig, &[String])> {
             );
         }
         let rest = &args.command[1..];
-        let rest = if rest.first().is_some_and(|word| word == "--") {
-            &rest[1..]
-        } else {
-            rest
+        let rest = match rest.first().map(String::as_str) {
+            Some("--") => &rest[1..],
+            Some(flag) if flag.starts_with('-') => bail!(
+                "unexpected argument '{flag}' after the cluster file: Kettle's own flags go before it, and a program of that name after `--`"
+            ),
+            _ => rest,
         };
         (ClusterConfig::from_file(first)?, rest)
     } else {

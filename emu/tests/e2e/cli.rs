@@ -163,7 +163,25 @@ fn a_request_that_cannot_be_met_is_one_sentence() {
             cases(&["--nodes", two, "--trace", &nowhere], &hello),
             &["trace", "nowhere"],
         ),
-        (cases(&["--nodes", two, "--colour"], &hello), &["--colour"]),
+        (
+            cases(&["--nodes", two, "--colour"], &hello),
+            &["unexpected argument '--colour'"],
+        ),
+        (
+            cases(&["--nodes", two, "--stats", "--quiet"], &hello),
+            &["unexpected argument '--stats'"],
+        ),
+        (
+            cases(&["-n", "x86_64"], &hello),
+            &["unexpected argument '-n'"],
+        ),
+        (
+            cases(&["any.toml", "--link", "ib56", "--"], &hello),
+            &[
+                "unexpected argument '--link' after the cluster file",
+                "go before",
+            ],
+        ),
     ];
     for (arguments, expected) in table {
         let ended = Ended::of(&kettle::command(&arguments).output().expect("it starts"));
@@ -183,6 +201,30 @@ fn a_request_that_cannot_be_met_is_one_sentence() {
         let (_, sentence) = said.split_once(": ").expect("it begins with a name");
         assert!(!twice(sentence), "a reason is said twice: {sentence}");
     }
+}
+
+#[test]
+fn a_program_may_look_like_a_flag_behind_dashes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    install("hello", Isa::X86_64, directory.path(), "--odd");
+    let mut command = kettle::command(["--nodes", "x86_64", "--quiet", "--", "--odd", "--quiet"]);
+    let output = command.current_dir(directory.path()).output();
+    let ended = Ended::of(&output.expect("it starts"));
+    assert_eq!(ended.errors, "", "the second --quiet is the program's");
+    assert!(ended.printed.text.contains("no plan is called --quiet"));
+}
+
+#[test]
+fn nothing_asked_for_is_answered_with_the_help() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_kettle")).output();
+    let ended = Ended::of(&output.expect("it starts"));
+    assert_eq!(ended.printed.status, 125);
+    assert!(
+        ended.errors.starts_with("Emulates a cluster"),
+        "{}",
+        ended.errors
+    );
+    assert!(ended.errors.contains("\nUsage: kettle"), "{}", ended.errors);
 }
 
 /// Whether what follows the last colon has been said before.

@@ -64,7 +64,6 @@ impl Disassembler {
                         .wrapping_add(i64::from(memory.disp()) as u64);
                     addresses.push(address);
                 }
-                _ => {}
             }
         }
         if regs.as_x86_64().is_some() {
