@@ -1,6 +1,7 @@
 //! Popcorn's protocols as the modelled kernels speak them, on clusters of scripted CPUs: no emulator, no guest code, every byte checked.
 
 mod chaos;
+mod clock;
 mod determinism;
 mod dsm;
 mod files;
