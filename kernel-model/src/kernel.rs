@@ -262,6 +262,18 @@ impl Kernel {
         }
     }
 
+    /// `udelay`, on a kernel that can be preempted in it: computes for `span`, and gives way after each quantum.
+    pub(crate) async fn busy_wait(&self, span: SimDuration) {
+        let mut left = span;
+        while left > SimDuration::ZERO {
+            let quantum = self.time_of(self.config.quantum.max(1));
+            let now = left.min(quantum.max(SimDuration::from_ps(1)));
+            self.exec.charge(now);
+            left -= now;
+            self.exec.end_quantum().await;
+        }
+    }
+
     /// Runs `task` in user mode on the current vCPU for what is left of the quantum, which must be something.
     pub(crate) fn run_quantum(&self, task: &Task, mm: &Mm) -> CpuExit {
         let cpu = self.exec.current_cpu();
@@ -345,6 +357,13 @@ impl Kernel {
         self.cycle_rest[slot].set(scaled % frequency);
         let ps = u64::try_from(scaled / frequency).expect("a quantum takes less than months");
         self.exec.charge(SimDuration::from_ps(ps));
+    }
+
+    /// How long a vCPU of this node takes for so many instructions, rounded down.
+    fn time_of(&self, instructions: u64) -> SimDuration {
+        let cycles = u128::from(instructions) * u128::from(self.config.cpi_milli) * 1_000_000_000;
+        let ps = cycles / u128::from(self.config.frequency);
+        SimDuration::from_ps(u64::try_from(ps).unwrap_or(u64::MAX))
     }
 
     /// How many instructions a vCPU of this node retires in `span`, rounded down.

@@ -84,7 +84,8 @@ pub async fn back_off(k: &Rc<Kernel>, task: &Rc<Task>) {
     let weight = task.popcorn.backoff_weight.get() + 1;
     task.popcorn.backoff_weight.set(weight);
     if weight <= BUSY_RETRIES {
-        k.exec.charge(SimDuration::from_us(100 * u64::from(weight)));
+        k.busy_wait(SimDuration::from_us(100 * u64::from(weight)))
+            .await;
         k.exec.schedule().await;
     } else {
         let span = SimDuration::from_ms(u64::from(weight - BUSY_RETRIES));
