@@ -1,7 +1,8 @@
 //! A sleeping reader-writer lock: Linux's `rw_semaphore`, as Popcorn uses `mmap_sem` of a distributed process.
 //!
-//! Readers are admitted whenever no writer holds the lock, even if writers wait. That is what Popcorn's writers, which take the lock by
-//! `down_write_trylock` in a loop, amount to: a page request must be able to pass while a writer waits for a fault that depends on it.
+//! Who sleeps for the lock waits behind a writer that waits, so that a stream of faults does not keep a writer out for ever. Who only tries
+//! ([`RwSem::try_read`]) is admitted whenever no writer holds the lock: at a guest a page request of home's must be able to pass while a
+//! writer waits for a fault that depends on it.
 
 use std::cell::Cell;
 
@@ -12,6 +13,8 @@ use super::{Executor, WaitQueue, WaitRecord};
 pub struct RwSem {
     readers: Cell<u32>,
     writer: Cell<bool>,
+    /// Writers that wait.
+    wanted: Cell<u32>,
     queue: WaitQueue,
 }
 
@@ -24,23 +27,27 @@ impl RwSem {
     /// `down_read`.
     pub async fn read<'a>(&'a self, exec: &'a Executor, what: &str) -> RwSemReadGuard<'a> {
         self.queue
-            .wait_until(exec, WaitRecord::new(what), || !self.writer.get())
+            .wait_until(exec, WaitRecord::new(what), || {
+                !self.writer.get() && !self.is_write_wanted()
+            })
             .await;
         self.take_read(exec)
     }
 
-    /// `down_read_trylock`.
+    /// `down_read_trylock`, also past writers that wait.
     pub fn try_read<'a>(&'a self, exec: &'a Executor) -> Option<RwSemReadGuard<'a>> {
         (!self.writer.get()).then(|| self.take_read(exec))
     }
 
-    /// `down_write`, reader-preferring.
+    /// `down_write`.
     pub async fn write<'a>(&'a self, exec: &'a Executor, what: &str) -> RwSemWriteGuard<'a> {
+        self.wanted.set(self.wanted.get() + 1);
         self.queue
             .wait_until(exec, WaitRecord::new(what), || {
                 !self.writer.get() && self.readers.get() == 0
             })
             .await;
+        self.wanted.set(self.wanted.get() - 1);
         self.writer.set(true);
         RwSemWriteGuard { sem: self, exec }
     }
@@ -48,6 +55,11 @@ impl RwSem {
     /// Whether a writer holds the lock.
     pub fn is_write_locked(&self) -> bool {
         self.writer.get()
+    }
+
+    /// Whether a writer waits for the lock.
+    pub fn is_write_wanted(&self) -> bool {
+        self.wanted.get() > 0
     }
 
     fn take_read<'a>(&'a self, exec: &'a Executor) -> RwSemReadGuard<'a> {

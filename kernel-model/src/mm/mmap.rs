@@ -4,6 +4,7 @@
 //! `mmap_sem` for writing. Left out: huge pages, MAP_LOCKED and MAP_POPULATE (pages come by fault), overcommit accounting, address
 //! randomisation, MAP_32BIT and MAP_GROWSDOWN placement rules. Shared anonymous memory is the process' own memory: there is no fork.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use isa::layout::{MapFlags, Prot};
@@ -58,6 +59,20 @@ impl MmapRequest {
 /// Maps, and returns the address. EINVAL: length 0, no or two kinds of sharing, unaligned fixed address. ENOMEM: does not fit. EEXIST: `FIXED_NOREPLACE`
 /// and something is there. EOVERFLOW: beyond the largest file. EACCES: writing to a shared file, all of which are read-only.
 pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<VirtAddr, Errno> {
+    let (start, replaced) = map_area(k, mm, request)?;
+    if let Some(range) = replaced {
+        zap_page_range(k, mm, range.start, range.end);
+    }
+    Ok(start)
+}
+
+/// The first half of [`do_mmap`]: the areas change. Returns the address, and the range of areas that the new one replaces: their pages are
+/// still there, and the caller sees to it that they go before anybody else gets `mmap_sem`.
+pub fn map_area(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    request: &MmapRequest,
+) -> Result<(VirtAddr, Option<Range<VirtAddr>>), Errno> {
     k.charge(Cost::VmaOperation);
     if request.len == 0 {
         return Err(Errno::EINVAL);
@@ -76,16 +91,18 @@ pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<Vir
     }
     let start = place(mm, request, len)?;
     let area = area_of(mm, request, start)?;
-    if !mm
+    let taken = !mm
         .vmas
         .borrow()
         .overlapping(area.start, area.end)
-        .is_empty()
-    {
-        do_munmap(k, mm, start, len)?;
-    }
+        .is_empty();
+    let replaced = if taken {
+        Some(detach_vmas(k, mm, start, len)?)
+    } else {
+        None
+    };
     mm.vmas.borrow_mut().insert(area);
-    Ok(start)
+    Ok((start, replaced))
 }
 
 /// The area that a request describes, placed at `start`. EINVAL and EACCES as [`do_mmap`]; ENOMEM beyond user space.
@@ -118,6 +135,18 @@ pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, E
 
 /// Unmaps whatever is in `start..start + len`. EINVAL: unaligned, empty or beyond user space. ENOMEM: too many areas.
 pub fn do_munmap(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64) -> Result<(), Errno> {
+    let range = detach_vmas(k, mm, start, len)?;
+    zap_page_range(k, mm, range.start, range.end);
+    Ok(())
+}
+
+/// `detach_vmas_to_be_unmapped`, the first half of [`do_munmap`]: the areas go, their pages are still there. Returns the range.
+pub fn detach_vmas(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    start: VirtAddr,
+    len: u64,
+) -> Result<Range<VirtAddr>, Errno> {
     k.charge(Cost::VmaOperation);
     let end = munmap_range(mm, start, len)?;
     let mut vmas = mm.vmas.borrow_mut();
@@ -128,9 +157,7 @@ pub fn do_munmap(k: &Rc<Kernel>, mm: &Rc<Mm>, start: VirtAddr, len: u64) -> Resu
         return Err(Errno::ENOMEM);
     }
     vmas.remove(start, end);
-    drop(vmas);
-    zap_page_range(k, mm, start, end);
-    Ok(())
+    Ok(start..end)
 }
 
 /// The end of a range that munmap(2) accepts. EINVAL: unaligned, empty or beyond user space.

@@ -27,15 +27,17 @@ use crate::remote_context::RemoteContext;
 pub use brk::do_brk;
 pub use fault::{STACK_LIMIT, do_user_addr_fault, expand_stack, fixup_user_fault};
 pub use frames::FrameAllocator;
-pub use madvise::do_madvise;
+pub use madvise::{Advised, MADV_DONTNEED, MADV_RELEASE, do_madvise};
 pub(crate) use memory::poke_user;
 pub use memory::{exit_mmap, fault_in_local, zap_page_range};
 pub use mmap::{
-    MAX_MAP_COUNT, MmapRequest, TASK_SIZE, area_of, do_mmap, do_munmap, munmap_range,
-    page_align_len, unmapped_area, vm_prot,
+    MAX_MAP_COUNT, MmapRequest, TASK_SIZE, area_of, detach_vmas, do_mmap, do_munmap, map_area,
+    munmap_range, page_align_len, unmapped_area, vm_prot,
 };
-pub use mprotect::do_mprotect;
-pub use mremap::{MremapFlags, do_mremap};
+pub use mprotect::{do_mprotect, mprotect_range};
+pub use mremap::{
+    MremapFlags, MremapRequest, Remap, grow_vma, move_page_tables, move_vma, plan_mremap,
+};
 pub use msglayer::messages::VmFault;
 pub use page_table::{PageTable, Pte};
 pub use uaccess::{UserPtr, copy_from_user, copy_to_user, read_cstring};

@@ -1,5 +1,6 @@
 //! Changing what may be done with mapped memory: `do_mprotect_pkey` of Linux 5.2 (mm/mprotect.c). Left out: protection keys.
 
+use std::ops::Range;
 use std::rc::Rc;
 
 use isa::layout::Prot;
@@ -19,7 +20,31 @@ pub fn do_mprotect(
     len: u64,
     prot: Prot,
 ) -> Result<(), Errno> {
+    mprotect_range(k, mm, start, len, prot).1
+}
+
+/// As [`do_mprotect`], and says which range has the protection now: the call may have failed half-way.
+pub fn mprotect_range(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    start: VirtAddr,
+    len: u64,
+    prot: Prot,
+) -> (Range<VirtAddr>, Result<(), Errno>) {
     k.charge(Cost::VmaOperation);
+    let mut changed = start..start;
+    let result = protect(k, mm, &mut changed, len, prot);
+    (changed, result)
+}
+
+fn protect(
+    k: &Rc<Kernel>,
+    mm: &Rc<Mm>,
+    changed: &mut Range<VirtAddr>,
+    len: u64,
+    prot: Prot,
+) -> Result<(), Errno> {
+    let start = changed.start;
     if prot.contains(Prot::GROWSDOWN | Prot::GROWSUP) || !start.is_page_aligned() {
         return Err(Errno::EINVAL);
     }
@@ -29,15 +54,19 @@ pub fn do_mprotect(
     let len = page_align_len(len).ok_or(Errno::ENOMEM)?;
     let end = start.checked_add(len).ok_or(Errno::ENOMEM)?;
     let (start, hit) = range_of(mm, start, end, prot)?;
-    let mut at = start;
+    *changed = start..start;
     for vma in hit {
-        if vma.start > at {
+        if vma.start > changed.end {
             return Err(Errno::ENOMEM);
         }
         change(k, mm, &vma.clip(start, end), vm_prot(prot))?;
-        at = vma.end;
+        changed.end = vma.end.min(end);
     }
-    if at < end { Err(Errno::ENOMEM) } else { Ok(()) }
+    if changed.end < end {
+        Err(Errno::ENOMEM)
+    } else {
+        Ok(())
+    }
 }
 
 /// The areas concerned, and where the change begins: PROT_GROWSDOWN extends it to the start of a stack.

@@ -12,6 +12,7 @@ use rand_core::Rng;
 use zerocopy::FromZeros;
 
 use super::PAGE;
+use super::local_fault::bug;
 use crate::costs::Cost;
 use crate::exec::WaitRecord;
 use crate::ids::Pid;
@@ -50,6 +51,7 @@ pub(super) async fn claim_local_page(
 }
 
 /// Fetches a page from one owner, drawn at random; for a write every copy is revoked. `except` is the node on whose behalf home asks.
+/// The caller holds `mmap_sem`, so that the owners are still the same after a sleep for a wait station.
 ///
 /// K52 ignores a failing result and goes on with home's stale copy; here it is handed on.
 pub(super) async fn claim_remote_page(
@@ -68,10 +70,10 @@ pub(super) async fn claim_remote_page(
         .owners()
         .filter(|nid| *nid != k.nid())
         .collect();
-    assert!(
-        !owners.is_empty(),
-        "page {addr} has no owner (on behalf of node {except})"
-    );
+    if owners.is_empty() {
+        let why = format!("nobody has page {addr}, which node {except} wants: its data are lost");
+        return bug(k, why);
+    }
     let from = owners[(k.rng.borrow_mut().next_u64() % owners.len() as u64) as usize];
     let replies = if write { owners.len() as u32 } else { 1 };
     let station = WaitStation::get(k, task.pid, Replies(replies)).await;
@@ -111,6 +113,10 @@ pub(super) async fn claim_remote_page(
     };
     k.charge(Cost::CopyPage);
     k.write_frame(pfn, 0, &response.page[..PAGE]);
+    // Whatever the page was here, it is now what another node has made of it.
+    mm.page_table
+        .borrow_mut()
+        .update(addr, |pte| pte.dirty = true);
     if write {
         rc.pages.borrow_mut().clear_owner(addr, from);
     }

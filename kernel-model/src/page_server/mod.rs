@@ -17,10 +17,29 @@
 //!
 //! In the page messages `origin_*` is who asks and `remote_*` who answers, whichever side is home.
 //!
+//! Order of locks, outermost first; who holds one of them takes only those after it:
+//!
+//! 1. `mmap_sem` of the node. A fault and a page request hold it for reading until they are done, also while they wait for another node. Who
+//!    changes areas holds it for writing. A guest never sleeps while it does; home does, until all guests have answered ([`crate::vma_server`]).
+//! 2. The fault handle of a page ([`FaultTable`]): from the look at the ownership word until all that follows from it has been done.
+//! 3. A wait station, and with it the sleep for an answer.
+//!
+//! A cycle over nodes would have to pass through one of these waits, and each ends by itself:
+//!
+//! * A fault at a guest holds the guest's `mmap_sem` and waits for home. Home never sleeps for its own `mmap_sem` in order to answer, but
+//!   tries it a few times and says RETRY (`down_read_trylock`): the fault ends, and with it what the guest's worker may be waiting for, who is
+//!   to change the areas that home has changed.
+//! * A page request of home's at a guest tries the guest's `mmap_sem` until it gets it, past writers that wait: they may wait for a fault that
+//!   waits for this very request. The holder for writing never sleeps.
+//! * An invalidation takes no `mmap_sem`. It waits for the ongoing fault on its page, which home answers without it.
+//! * A guest's thread that waits for home's word about areas (VMA_INFO_REQUEST, VMA_OP_REQUEST) holds nothing. Its shadow may therefore sleep
+//!   for home's `mmap_sem`.
+//!
 //! Left out: the flush protocol (dead code in K52), RDMA.
 
 mod actions;
 mod claim;
+mod collect;
 mod fault_table;
 mod invalidate;
 pub mod invariants;
@@ -33,13 +52,14 @@ mod userpage;
 use std::rc::Rc;
 
 use isa::{PAGE_SIZE, VirtAddr};
-use msglayer::{Nid, SimDuration};
+use msglayer::SimDuration;
 
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
 use crate::mm::Mm;
 use crate::task::Task;
 
+pub use collect::{bring_home, drop_local_pages, forget_owner, release_pages, shared_runs};
 pub use fault_table::FaultTable;
 pub use invalidate::{handle_page_invalidate_request, handle_page_invalidate_response};
 pub use local_fault::page_server_handle_pte_fault;
@@ -58,24 +78,6 @@ pub fn page_server_zap_pte(_k: &Rc<Kernel>, mm: &Rc<Mm>, addr: VirtAddr) {
         mm.page_table
             .borrow_mut()
             .update(addr, |pte| pte.present = true);
-    }
-}
-
-/// madvise(MADV_RELEASE) of a guest, at home: the guest's owner bits are cleared in `addr..addr+len`.
-///
-/// A page that only the guest holds stays its own: K52 does not look, and loses the data.
-pub fn release_pages(mm: &Rc<Mm>, addr: VirtAddr, len: u64, guest: Nid) {
-    let Some(rc) = mm.remote() else { return };
-    let end = VirtAddr(addr.0.saturating_add(len));
-    let mut pages = rc.pages.borrow_mut();
-    let shared: Vec<_> = pages
-        .iter()
-        .filter(|(page, word)| {
-            (addr..end).contains(page) && word.is_owned_by(guest) && word.count() > 1
-        })
-        .collect();
-    for (page, _) in shared {
-        pages.clear_owner(page, guest);
     }
 }
 

@@ -88,6 +88,13 @@ impl OwnershipTree {
         }
     }
 
+    /// Forgets the pages of `start..end`.
+    pub fn clear_range(&mut self, start: VirtAddr, end: VirtAddr) {
+        for (addr, _) in self.range(start, end) {
+            self.clear(addr);
+        }
+    }
+
     /// Pages with a word, lowest first.
     pub fn iter(&self) -> impl Iterator<Item = (VirtAddr, Ownership)> {
         self.leaves.iter().flat_map(|(key, leaf)| {
@@ -99,6 +106,23 @@ impl OwnershipTree {
                 )
             })
         })
+    }
+
+    /// Pages with a word in `start..end`, lowest first. Costs by leaves, not by the length of the range.
+    pub fn range(&self, start: VirtAddr, end: VirtAddr) -> Vec<(VirtAddr, Ownership)> {
+        if start >= end {
+            return Vec::new();
+        }
+        let keys = position(start).0..=position(VirtAddr(end.0 - 1)).0;
+        let words = self.leaves.range(keys).flat_map(|(key, leaf)| {
+            leaf.iter().enumerate().map(move |(slot, word)| {
+                let page = (key * LEAF_LEN as u64 + slot as u64) << PAGE_SHIFT;
+                (VirtAddr(page), Ownership(*word))
+            })
+        });
+        words
+            .filter(|(addr, word)| word.0 != 0 && start <= *addr && *addr < end)
+            .collect()
     }
 
     fn word(&mut self, addr: VirtAddr) -> &mut u64 {

@@ -85,7 +85,9 @@ async fn process_remote_page_request(
     };
     let mut attempts = 0;
     loop {
-        let Some(guard) = mm.mmap_sem.try_read(&k.exec) else {
+        // At home a writer that waits comes first, or a page that goes to and fro could keep it waiting for ever.
+        let pass = rc.for_remote || !mm.mmap_sem.is_write_wanted();
+        let Some(guard) = pass.then(|| mm.mmap_sem.try_read(&k.exec)).flatten() else {
             attempts += 1;
             if attempts >= LOCK_ATTEMPTS && !rc.for_remote {
                 return Answer::Result(VmFault::RETRY);

@@ -33,6 +33,8 @@ pub async fn get_userpage(
     let Some(rc) = mm.remote().filter(|rc| !rc.for_remote) else {
         return Ok(None);
     };
+    // Nobody takes the page's area away while it is fetched; from then on the handle keeps the page here, and the caller does not sleep.
+    let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
     loop {
         if !rc.pages.borrow().get(addr).is_distributed() {
             return Ok(None);

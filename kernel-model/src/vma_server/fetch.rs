@@ -8,6 +8,7 @@ use msglayer::messages::{VmaInfoRequest, VmaInfoResponse};
 use zerocopy::FromZeros;
 
 use super::Fetch;
+use crate::config::Profile;
 use crate::costs::Cost;
 use crate::exec::WaitRecord;
 use crate::ids::Pid;
@@ -42,15 +43,31 @@ pub async fn vma_server_fetch_vma(
     }
     let fetch = Rc::new(Fetch::default());
     rc.vmas.ongoing.borrow_mut().insert(addr, Rc::clone(&fetch));
-    let response = ask(k, task, addr, &fetch).await;
-    let result = match response {
-        Ok(response) => map_vma(k, &task.mm(), &response).await,
-        Err(errno) => Err(errno),
-    };
+    let result = ask_and_map(k, task, addr, &fetch).await;
     rc.vmas.ongoing.borrow_mut().remove(&addr);
     *fetch.result.borrow_mut() = Some(result);
     fetch.done.complete_all(&k.exec);
     result
+}
+
+/// Asks until the answer still holds when it is made use of: home may have changed the area meanwhile.
+async fn ask_and_map(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    fetch: &Fetch,
+) -> Result<(), Errno> {
+    let (rc, mm) = (task.remote().ok_or(Errno::EFAULT)?, task.mm());
+    loop {
+        let watch = rc.vmas.watches.begin();
+        let area = area_in(k, &ask(k, task, addr, fetch).await?)?;
+        let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+        // K52 does not look, and so can map what is gone.
+        if k.config.profile == Profile::K52 || !watch.is_stale(area.start, area.end) {
+            map_difference(k, &mm, &area);
+            return Ok(());
+        }
+    }
 }
 
 async fn ask(
@@ -85,8 +102,8 @@ async fn ask(
     }
 }
 
-/// Maps the whole area, filling only holes (`map_difference`): what is here already stays.
-async fn map_vma(k: &Rc<Kernel>, mm: &Rc<Mm>, response: &VmaInfoResponse) -> Result<(), Errno> {
+/// The area that a response describes, with the file that this node has under its path.
+fn area_in(k: &Rc<Kernel>, response: &VmaInfoResponse) -> Result<Vma, Errno> {
     let file = match response.vm_file_path.as_str() {
         Ok("") => None,
         Ok(path) => Some(VmaFile {
@@ -95,19 +112,16 @@ async fn map_vma(k: &Rc<Kernel>, mm: &Rc<Mm>, response: &VmaInfoResponse) -> Res
         }),
         Err(_) => return Err(Errno::EIO),
     };
-    let area = Vma {
+    Ok(Vma {
         start: VirtAddr(response.vm_start.get()),
         end: VirtAddr(response.vm_end.get()),
         flags: VmFlags::from_bits_truncate(response.vm_flags.get()),
         pgoff: response.vm_pgoff.get(),
         file,
-    };
-    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    map_difference(k, mm, &area);
-    Ok(())
+    })
 }
 
-/// Maps `area` where nothing is mapped. The caller holds `mmap_sem` for writing.
+/// Maps the whole area, filling only holes: what is here already stays. The caller holds `mmap_sem` for writing.
 pub(super) fn map_difference(k: &Rc<Kernel>, mm: &Rc<Mm>, area: &Vma) {
     k.charge(Cost::VmaOperation);
     let mut vmas = mm.vmas.borrow_mut();

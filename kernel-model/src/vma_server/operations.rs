@@ -8,13 +8,14 @@ use msglayer::messages::{PathField, VmaOp, VmaOpRequest, VmaOpResponse};
 use zerocopy::FromZeros;
 
 use super::fetch::map_difference;
+use crate::config::Profile;
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
 use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
-use crate::mm::{MmapRequest, area_of};
+use crate::mm::{MmapRequest, MremapRequest, area_of};
 use crate::task::Task;
 
-/// mmap: home chooses the place, then the holes there are filled here. Returns the address.
+/// mmap: home chooses the place and clears it on every node, then the holes there are filled here. Returns the address.
 pub async fn vma_server_mmap_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -27,15 +28,19 @@ pub async fn vma_server_mmap_remote(
     if let Some(file) = &request.file {
         message.path = PathField::new(&file.path).map_err(|_| Errno::EINVAL)?;
     }
+    let (mm, rc) = (task.mm(), task.remote().ok_or(Errno::EFAULT)?);
+    let watch = rc.vmas.watches.begin();
     let addr = VirtAddr(delegate(k, task, message).await?);
-    let mm = task.mm();
     let area = area_of(&mm, request, addr)?;
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    map_difference(k, &mm, &area);
+    // Home may have changed the range since it answered: then the area comes by fault, as it is.
+    if !watch.is_stale(area.start, area.end) {
+        map_difference(k, &mm, &area);
+    }
     Ok(addr)
 }
 
-/// munmap: after this node's own.
+/// munmap: home does it, on every node; in K52 this node has done its part before.
 pub async fn vma_server_munmap_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -47,7 +52,7 @@ pub async fn vma_server_munmap_remote(
         .map(|_| ())
 }
 
-/// mprotect: before this node's own.
+/// mprotect: as munmap; in K52 this node does its part afterwards.
 pub async fn vma_server_mprotect_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -60,7 +65,7 @@ pub async fn vma_server_mprotect_remote(
     delegate(k, task, message).await.map(|_| ())
 }
 
-/// madvise: after this node's own.
+/// madvise: as munmap.
 pub async fn vma_server_madvise_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -73,7 +78,7 @@ pub async fn vma_server_madvise_remote(
     delegate(k, task, message).await.map(|_| ())
 }
 
-/// brk: after this node's own. Returns home's break.
+/// brk: as munmap. Returns home's break.
 pub async fn vma_server_brk_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -84,9 +89,22 @@ pub async fn vma_server_brk_remote(
         .map(VirtAddr)
 }
 
-/// mremap: K52 warns, answers -EINVAL, and lets the guest remap on its own. Here the call fails, and a C library's `realloc` copies instead.
-pub fn vma_server_mremap_remote() -> Result<VirtAddr, Errno> {
-    Err(Errno::EINVAL)
+/// mremap: home does it, on every node; what moves is found at its new place by fault.
+///
+/// K52 warns, answers -EINVAL, and lets the guest remap on its own, so that the nodes differ from then on; there the call is refused.
+pub async fn vma_server_mremap_remote(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    request: &MremapRequest,
+) -> Result<VirtAddr, Errno> {
+    if k.config.profile == Profile::K52 {
+        return Err(Errno::EINVAL);
+    }
+    let mut message = operation(VmaOp::Mremap, request.old, request.old_len);
+    message.prot.set(request.new_len);
+    message.flags.set(request.flags.bits().into());
+    message.pgoff.set(request.new_addr.0);
+    delegate(k, task, message).await.map(VirtAddr)
 }
 
 fn operation(op: VmaOp, addr: VirtAddr, len: u64) -> VmaOpRequest {

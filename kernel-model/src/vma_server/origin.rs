@@ -1,23 +1,24 @@
-//! VMA_OP_REQUEST: home executes what a guest delegated; a guest's worker executes the munmap or mprotect that home broadcasts.
+//! VMA_OP_REQUEST: home executes what a guest delegated; a guest's worker executes what home tells.
 
 use std::rc::Rc;
 
 use isa::layout::{MapFlags, Prot};
-use isa::{Errno, PAGE_SIZE, VirtAddr};
+use isa::{Errno, VirtAddr};
 use msglayer::messages::{VmaOp, VmaOpRequest, VmaOpResponse};
 use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
+use super::change::{
+    vma_server_brk_origin, vma_server_madvise_origin, vma_server_mmap_origin,
+    vma_server_mprotect_origin, vma_server_mremap_origin, vma_server_munmap_origin,
+};
 use crate::config::Profile;
-use crate::exec::WaitRecord;
+use crate::costs::Cost;
 use crate::kernel::Kernel;
-use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
-use crate::mm::{self, MmapRequest, VmaFile};
+use crate::kmsg::{parse, pcn_kmsg_send};
+use crate::mm::{self, MADV_RELEASE, MmapRequest, MremapFlags, MremapRequest, VmaFile};
 use crate::page_server;
 use crate::task::Task;
-
-/// madvise(MADV_RELEASE): give a guest's copies of pages up.
-const MADV_RELEASE: u64 = 20;
 
 /// `process_vma_op_request`, in the context of the shadow (at home) or of the worker (at a guest).
 pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
@@ -45,32 +46,43 @@ pub async fn process_vma_op_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope: E
     pcn_kmsg_send(k, envelope.from, response);
 }
 
-/// The guest's worker does munmap and, what K52's does not, mprotect; anything else is EPERM, as in K52.
+/// The guest's worker does munmap and, what K52's does not, madvise and mprotect; anything else is EPERM, as in K52. It never sleeps while it
+/// holds `mmap_sem`: home holds its own until the answer comes.
 async fn process_at_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
     op: VmaOp,
     request: &VmaOpRequest,
 ) -> Result<VirtAddr, Errno> {
-    let (mm, addr, len) = (task.mm(), VirtAddr(request.addr.get()), request.len.get());
+    let (mm, addr) = (task.mm(), VirtAddr(request.addr.get()));
+    let rc = task.remote().ok_or(Errno::EINVAL)?;
+    let range = addr..mm::munmap_range(&mm, addr, request.len.get())?;
+    let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+    k.charge(Cost::VmaOperation);
     match op {
         VmaOp::Munmap => {
-            let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-            mm::do_munmap(k, &mm, addr, len)?;
+            // Whatever limits this node has: home has decided.
+            mm.vmas.borrow_mut().remove(range.start, range.end);
+            mm::zap_page_range(k, &mm, range.start, range.end);
+            rc.vmas.watches.changed(&range);
         }
         VmaOp::Mprotect => {
             let prot = Prot::from_bits_truncate(low_word(request.prot.get())?);
-            let end = addr.checked_add(len).ok_or(Errno::EINVAL)?;
-            let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
+            rc.vmas.watches.changed(&range);
             // Only what has been fetched; the rest comes with home's protection.
-            let known = mm.vmas.borrow().overlapping(addr, end);
-            for part in known.iter().map(|vma| vma.clip(addr, end)) {
+            let known = mm.vmas.borrow().overlapping(range.start, range.end);
+            for part in known.iter().map(|vma| vma.clip(range.start, range.end)) {
+                page_server::drop_local_pages(k, &mm, &(part.start..part.end));
                 mm::do_mprotect(k, &mm, part.start, part.end.0 - part.start.0, prot)?;
             }
         }
+        VmaOp::Madvise if request.prot.get() == MADV_RELEASE.into() => {
+            page_server::release_pages(k, &mm, &range);
+        }
+        VmaOp::Madvise => mm::zap_page_range(k, &mm, range.start, range.end),
         _ => {
             k.log(&format!(
-                "home asks the worker {} for a VMA operation that is neither munmap nor mprotect",
+                "home asks the worker {} for {op:?}, which is nothing that is told to guests",
                 task.pid
             ));
             return Err(Errno::EPERM);
@@ -86,99 +98,38 @@ async fn process_at_origin(
     op: VmaOp,
     request: &VmaOpRequest,
 ) -> Result<VirtAddr, Errno> {
-    let (mm, addr, len) = (task.mm(), VirtAddr(request.addr.get()), request.len.get());
-    if op == VmaOp::Munmap {
-        vma_server_munmap_origin(k, task, addr, len, from).await;
-    }
-    let guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
-    let result = match op {
-        VmaOp::Mmap => mm::do_mmap(k, &mm, &mmap_request(k, request)?),
-        VmaOp::Munmap => mm::do_munmap(k, &mm, addr, len).map(|()| addr),
-        VmaOp::Mprotect => mm::do_mprotect(
-            k,
-            &mm,
-            addr,
-            len,
-            Prot::from_bits_truncate(low_word(request.prot.get())?),
-        )
-        .map(|()| addr),
-        VmaOp::Madvise if request.prot.get() == MADV_RELEASE => {
-            page_server::release_pages(&mm, addr, len, from);
-            Ok(addr)
+    let (addr, len, prot) = (
+        VirtAddr(request.addr.get()),
+        request.len.get(),
+        request.prot.get(),
+    );
+    match op {
+        VmaOp::Mmap => vma_server_mmap_origin(k, task, &mmap_request(k, request)?, from).await,
+        VmaOp::Munmap => vma_server_munmap_origin(k, task, addr, len, from)
+            .await
+            .map(|()| addr),
+        VmaOp::Mprotect => {
+            let prot = Prot::from_bits_truncate(low_word(prot)?);
+            vma_server_mprotect_origin(k, task, addr, len, prot, from)
+                .await
+                .map(|()| addr)
         }
-        VmaOp::Madvise => {
-            mm::do_madvise(k, &mm, addr, len, low_word(request.prot.get())?).map(|()| addr)
+        VmaOp::Madvise => vma_server_madvise_origin(k, task, addr, len, low_word(prot)?, from)
+            .await
+            .map(|()| addr),
+        VmaOp::Brk => Ok(vma_server_brk_origin(k, task, addr, from).await),
+        VmaOp::Mremap if k.config.profile != Profile::K52 => {
+            let request = MremapRequest {
+                old: addr,
+                old_len: len,
+                new_len: prot,
+                flags: MremapFlags::from_bits(low_word(request.flags.get())?)
+                    .ok_or(Errno::EINVAL)?,
+                new_addr: VirtAddr(request.pgoff.get()),
+            };
+            vma_server_mremap_origin(k, task, &request, from).await
         }
-        VmaOp::Brk => mm::do_brk(k, &mm, addr),
         VmaOp::Nop | VmaOp::Mremap => Err(Errno::EINVAL),
-    };
-    drop(guard);
-    if op == VmaOp::Mprotect && result.is_ok() {
-        vma_server_mprotect_origin(k, task, addr, len, request.prot.get(), from).await;
-    }
-    result
-}
-
-/// `vma_server_munmap_origin`: tells every node that has the process, but `except` and this one, one after the other, waiting for each.
-pub async fn vma_server_munmap_origin(
-    k: &Rc<Kernel>,
-    task: &Rc<Task>,
-    addr: VirtAddr,
-    len: u64,
-    except: Nid,
-) {
-    let mut request = VmaOpRequest::new_zeroed();
-    request.operation.set(VmaOp::Munmap.number());
-    request.addr.set(addr.0);
-    request.len.set(len);
-    tell_guests(k, task, request, "a munmap on another node", except).await;
-}
-
-/// The same for a new protection, of `prot`'s bits. K52 tells nobody, so that a guest keeps to the old one.
-pub async fn vma_server_mprotect_origin(
-    k: &Rc<Kernel>,
-    task: &Rc<Task>,
-    addr: VirtAddr,
-    len: u64,
-    prot: u64,
-    except: Nid,
-) {
-    if k.config.profile == Profile::K52 {
-        return;
-    }
-    let mut request = VmaOpRequest::new_zeroed();
-    request.operation.set(VmaOp::Mprotect.number());
-    request.addr.set(addr.0);
-    request.len.set(len.next_multiple_of(PAGE_SIZE));
-    request.prot.set(prot);
-    tell_guests(k, task, request, "an mprotect on another node", except).await;
-}
-
-async fn tell_guests(
-    k: &Rc<Kernel>,
-    task: &Rc<Task>,
-    request: VmaOpRequest,
-    what: &'static str,
-    except: Nid,
-) {
-    let Some(rc) = task.mm().remote() else { return };
-    for nid in Nid::all().filter(|nid| *nid != except && *nid != k.nid()) {
-        let Some(worker) = rc
-            .remote_tgid(nid)
-            .filter(|_| k.nodes.borrow().get_popcorn_node_online(nid))
-        else {
-            continue;
-        };
-        let station = WaitStation::get(k, task.pid, Replies(1)).await;
-        let mut request = request;
-        request.origin_pid.set(worker.0);
-        request.remote_pid.set(task.pid.0);
-        request.remote_ws.set(station.id().as_i32());
-        let addr = VirtAddr(request.addr.get());
-        pcn_kmsg_send(k, nid, request);
-        station
-            .wait(k, WaitRecord::new(what).addr(addr).whom(nid, worker))
-            .await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod chaos;
 mod clock;
+mod coherence;
 mod determinism;
 mod dsm;
 mod files;

@@ -276,7 +276,9 @@ fn a_guest_maps_and_unmaps_through_home() {
             "1>0 Mmap 0x0".to_owned(),
             format!("0>1 0 {at:#x}"),
             format!("1>0 Munmap {at:#x}"),
-            // The other guest before home itself; the one that asked has done its part.
+            // All guests before home itself; the one that asked has not touched anything yet.
+            format!("0>1 Munmap {at:#x}"),
+            format!("1>0 0 {at:#x}"),
             format!("0>2 Munmap {at:#x}"),
             format!("2>0 0 {at:#x}"),
             format!("0>1 0 {at:#x}"),
@@ -287,6 +289,26 @@ fn a_guest_maps_and_unmaps_through_home() {
         "a guest that maps knows the area"
     );
     assert!(fetches(&cluster).contains(&(2, at)));
+}
+
+#[test]
+fn a_guest_of_k52_unmaps_first_and_asks_then() {
+    let mut script = map_area();
+    for nid in [2, 0, 1] {
+        script.extend(migrate(nid));
+        script.push(Op::FetchAdd(0, Imm(AREA), Imm(1)));
+    }
+    script.extend(ok(Sysno::Munmap, &[AREA, LEN]));
+    script.push(exit_group(0));
+    let cluster = Setup::mixed(3)
+        .with(|s| s.profile = Profile::K52)
+        .run_clean(script);
+    let expected = ["1>0 Munmap", "0>2 Munmap", "2>0 0", "0>1 0"];
+    assert_eq!(
+        operations(&cluster),
+        expected.map(|what| format!("{what} {AREA:#x}")),
+        "the one that asked is not told"
+    );
 }
 
 #[test]
@@ -313,6 +335,8 @@ fn a_guests_mprotect_binds_home() {
             operations(&cluster),
             [
                 format!("1>0 Mprotect {AREA:#x}"),
+                format!("0>1 Mprotect {AREA:#x}"),
+                format!("1>0 0 {AREA:#x}"),
                 format!("0>1 0 {AREA:#x}")
             ]
         );
@@ -355,7 +379,7 @@ fn advice_and_errors_of_a_guest() {
     // MADV_DONTNEED: gone on both nodes.
     script.extend(ok(Sysno::Madvise, &[AREA, LEN, 4]));
     script.extend(reads(AREA, 0));
-    let errors: [(Sysno, &[u64], Errno); 5] = [
+    let errors: [(Sysno, &[u64], Errno); 6] = [
         (
             Sysno::Mmap,
             &[0, 0, READ_WRITE, PRIVATE_ANON, u64::MAX, 0],
@@ -364,7 +388,12 @@ fn advice_and_errors_of_a_guest() {
         (Sysno::Munmap, &[AREA + 1, LEN], Errno::EINVAL),
         (Sysno::Mprotect, &[0x10_0000, LEN, READ], Errno::ENOMEM),
         (Sysno::Madvise, &[AREA, LEN, 99], Errno::EINVAL),
-        (Sysno::Mremap, &[AREA, LEN, 2 * LEN, 1, 0], Errno::EINVAL),
+        (Sysno::Mremap, &[AREA, LEN, 2 * LEN, 8, 0], Errno::EINVAL),
+        (
+            Sysno::Mremap,
+            &[0x10_0000, LEN, 2 * LEN, 1, 0],
+            Errno::EFAULT,
+        ),
     ];
     for (sysno, args, errno) in errors {
         script.extend([call(sysno, args), Op::ExpectErr(errno)]);

@@ -106,6 +106,11 @@ impl Recorder {
         records.push(Record { at, nid, what });
     }
 
+    /// How many events there were.
+    pub fn len(&self) -> usize {
+        self.records.borrow().len()
+    }
+
     /// Everything so far.
     pub fn all(&self) -> Vec<Record> {
         self.records.borrow().clone()
