@@ -11,5 +11,6 @@ mod golden_opening;
 mod migrate_errors;
 mod migration;
 mod signals;
+mod soak;
 mod support;
 mod vma;

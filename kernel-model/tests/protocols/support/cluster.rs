@@ -1,7 +1,9 @@
 //! The engine of the tests: earliest node first, inside its horizon, with the cluster's invariants checked after every action.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::Range;
 use std::rc::Rc;
 
 use isa::Isa;
@@ -11,7 +13,7 @@ use kernel_model::page_server::invariants;
 use kernel_model::process::start_process;
 use kernel_model::task::{ExitStatus, Task};
 use kernel_model::{Cpu, Halt, Hardware, Kernel, NodeConfig, Profile, user};
-use msglayer::{Nid, SimDuration, SimTime};
+use msglayer::{Envelope, Nid, SimDuration, SimTime};
 
 use super::cpu::{ScriptedCpu, Tlb, VecMemory};
 use super::image::{PATH, ProgramRoot};
@@ -63,6 +65,10 @@ pub struct Setup {
     /// How long a task keeps its vCPU when others want it.
     pub time_slice: SimDuration,
     pub latency: Option<SimDuration>,
+    /// By how much a message may come later than its link says, drawn for each; the order on a link stays.
+    pub jitter: SimDuration,
+    /// Ranges that are held against one flat memory.
+    pub watched: Vec<Range<u64>>,
     pub seed: u64,
     pub profile: Profile,
     pub max_tasks: usize,
@@ -84,6 +90,8 @@ impl Setup {
             quantum: 100,
             time_slice: defaults.time_slice,
             latency: None,
+            jitter: SimDuration::ZERO,
+            watched: Vec::new(),
             seed: defaults.seed,
             profile: defaults.profile,
             max_tasks: defaults.max_tasks,
@@ -115,6 +123,9 @@ impl Setup {
     pub fn start(&self, script: Vec<Op>) -> Cluster {
         let script = Rc::new(Script::new(script));
         let recorder = Rc::new(Recorder::default());
+        for range in &self.watched {
+            recorder.watch(range.clone());
+        }
         let root = ProgramRoot::new(&self.built_for.iter().copied().collect(), script.code_len());
         let isas: Rc<[Isa]> = self.isas.clone().into();
         let nids: Vec<_> = Nid::first(self.isas.len()).collect();
@@ -157,6 +168,9 @@ impl Setup {
             recorder,
             horizon: self.horizon,
             latency,
+            jitter: self.jitter,
+            draws: RefCell::new(Draws(self.seed)),
+            last_arrival: RefCell::default(),
             actions: Cell::new(self.max_actions),
             task: None,
             memories,
@@ -195,12 +209,29 @@ impl Setup {
     }
 }
 
+/// Random draws that a seed determines (splitmix64).
+pub struct Draws(pub u64);
+
+impl Draws {
+    /// A number below `limit`, which is more than 0.
+    pub fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}
+
 /// A cluster that runs one program.
 pub struct Cluster {
     pub kernels: Vec<Rc<Kernel>>,
     pub recorder: Rc<Recorder>,
     horizon: Horizon,
     latency: SimDuration,
+    jitter: SimDuration,
+    draws: RefCell<Draws>,
+    last_arrival: RefCell<BTreeMap<(Nid, Nid), SimTime>>,
     actions: Cell<u64>,
     task: Option<Rc<Task>>,
     memories: Vec<Rc<VecMemory>>,
@@ -321,9 +352,21 @@ impl Cluster {
         let outbox = kernel.take_outbox();
         let quiet = outbox.is_empty();
         for (arrival, envelope) in outbox {
+            let arrival = self.delayed(arrival, &envelope);
             self.kernels[envelope.to.index()].deliver(arrival, envelope);
         }
         quiet
+    }
+
+    fn delayed(&self, arrival: SimTime, envelope: &Envelope) -> SimTime {
+        if self.jitter == SimDuration::ZERO {
+            return arrival;
+        }
+        let late = SimDuration::from_ps(self.draws.borrow_mut().below(self.jitter.as_ps()));
+        let mut last = self.last_arrival.borrow_mut();
+        let last = last.entry((envelope.from, envelope.to)).or_default();
+        *last = (arrival + late).max(*last + SimDuration::from_ps(1));
+        *last
     }
 
     fn everybody_is_known(&self) -> bool {

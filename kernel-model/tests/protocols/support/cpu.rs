@@ -203,6 +203,8 @@ impl ScriptedCpu {
                     self.nid
                 );
             }
+            Op::Forget(start, len) => self.recorder.forget(&(*start..*start + *len)),
+            Op::Moved(from, to, len) => self.recorder.moved(&(*from..*from + *len), *to),
             Op::Tell(tag, val) => self.recorder.tell(self.nid, What::Told(tag, value(*val))),
         }
         regs.set_pc(next);

@@ -9,6 +9,6 @@ pub mod record;
 pub mod script;
 pub mod wire;
 
-pub use cluster::{Cluster, Horizon, Outcome, Setup};
+pub use cluster::{Cluster, Draws, Horizon, Outcome, Setup};
 pub use record::What;
 pub use script::{Op, Val};

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use isa::VirtAddr;
 use kernel_model::Access;
@@ -71,27 +72,60 @@ pub struct Record {
 pub struct Recorder {
     records: RefCell<Vec<Record>>,
     shared: RefCell<BTreeMap<u64, u64>>,
+    watched: RefCell<Vec<Range<u64>>>,
 }
 
 impl Recorder {
+    /// From now on a range is held against one flat memory at every load and store, as [`SHARED`] always is. Kernels must not write there, and
+    /// what system calls do to it the script says ([`Recorder::forget`], [`Recorder::moved`]).
+    pub fn watch(&self, range: Range<u64>) {
+        self.watched.borrow_mut().push(range);
+    }
+
+    fn is_watched(&self, addr: u64) -> bool {
+        SHARED.contains(&addr)
+            || self
+                .watched
+                .borrow()
+                .iter()
+                .any(|range| range.contains(&addr))
+    }
+
     /// A script has stored to memory.
     pub fn stored(&self, addr: u64, value: u64) {
-        if SHARED.contains(&addr) {
+        if self.is_watched(addr) {
             self.shared.borrow_mut().insert(addr, value);
         }
     }
 
-    /// A script has loaded from memory: in the shared pages that must be the last value that anybody stored, anywhere.
+    /// A script has loaded from memory: where it is watched that must be the last value that anybody stored, anywhere.
     ///
     /// The order of the engine's actions is an order in which the accesses can have happened, because nobody writes before all copies
     /// are gone, so that even this strictest order must hold.
     pub fn loaded(&self, nid: Nid, addr: u64, value: u64) {
-        if SHARED.contains(&addr) {
+        if self.is_watched(addr) {
             let last = self.shared.borrow().get(&addr).copied().unwrap_or(0);
             assert_eq!(
                 value, last,
                 "node {nid} reads {value:#x} at {addr:#x}, where {last:#x} was stored last"
             );
+        }
+    }
+
+    /// What was in a range is gone: it reads as zeroes.
+    pub fn forget(&self, range: &Range<u64>) {
+        self.shared
+            .borrow_mut()
+            .retain(|addr, _| !range.contains(addr));
+    }
+
+    /// What was in a range is at `to` now.
+    pub fn moved(&self, from: &Range<u64>, to: u64) {
+        let mut shared = self.shared.borrow_mut();
+        let moved: Vec<_> = shared.range(from.clone()).map(|(a, v)| (*a, *v)).collect();
+        for (addr, value) in moved {
+            shared.remove(&addr);
+            shared.insert(addr - from.start + to, value);
         }
     }
 

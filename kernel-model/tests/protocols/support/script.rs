@@ -89,6 +89,10 @@ pub enum Op {
     ExpectErr(Errno),
     /// Tells the test a value, with a tag.
     Tell(&'static str, Val),
+    /// Tells the oracle that a range reads as zeroes from now on: start, length in bytes.
+    Forget(u64, u64),
+    /// Tells the oracle that a range has moved: from, to, length in bytes.
+    Moved(u64, u64, u64),
 }
 
 /// A program.
