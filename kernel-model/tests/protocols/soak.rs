@@ -19,13 +19,15 @@ const PAGE: u64 = 0x1000;
 const PAGES: u64 = 6;
 const SLOTS: u64 = 2 * PAGES;
 const ARENA: u64 = 0x4000_0000;
-const REGION_LEN: u64 = 0x10_0000;
+/// Regions are neighbours, so that areas of different threads become one.
+const REGION_LEN: u64 = SLOTS * PAGE;
 const MAX_THREADS: usize = 4;
 const HEAP: u64 = DATA_END;
 
 const NONE: u64 = 0;
 const READ: u64 = 1;
 const READ_WRITE: u64 = 3;
+const PRIVATE_ANON: u64 = 0x22;
 const PRIVATE_ANON_FIXED: u64 = 0x32;
 const MAYMOVE_FIXED: u64 = 3;
 
@@ -282,7 +284,7 @@ impl Program<'_> {
         self.at = born;
     }
 
-    /// The kernel reads eight bytes of a signal set before it looks at what is to be done with it: EFAULT or EINVAL, and nothing else happens.
+    /// The kernel of this node, or of home, reads some bytes and then finds that there is nothing to do, if it can read them at all.
     fn look(&mut self) {
         let (base, slots) = self.all[self.draws.below(self.all.len() as u64) as usize];
         let addr = base + self.draws.below(slots) * PAGE;
@@ -348,8 +350,14 @@ impl Program<'_> {
         let len = len.min(PAGES);
         let prot = [READ_WRITE, READ_WRITE, READ][self.draws.below(3) as usize];
         let (addr, bytes) = (region.page(slot), len * PAGE);
-        let args = [addr, bytes, prot, PRIVATE_ANON_FIXED, u64::MAX, 0];
-        self.call(Sysno::Mmap, &args, addr);
+        let taken = &region.prot[slot as usize..(slot + len) as usize];
+        let free = taken.iter().all(Option::is_none);
+        let flags = if free && self.draws.below(2) == 0 {
+            PRIVATE_ANON
+        } else {
+            PRIVATE_ANON_FIXED
+        };
+        self.call(Sysno::Mmap, &[addr, bytes, prot, flags, u64::MAX, 0], addr);
         self.script.push(Op::Forget(addr, bytes));
         region.set(slot, len, Some(prot));
     }
