@@ -70,8 +70,7 @@ impl Drop for Repeat {
     fn drop(&mut self) {
         if std::thread::panicking() {
             eprintln!(
-                "seed {0} failed; to repeat it: KETTLE_SOAK_FIRST={0} KETTLE_SOAK_SEEDS=1 cargo test -p kernel-model --test protocols -- \
-                 --ignored soak_memory",
+                "seed {0} failed; to repeat it: cargo xtask soak --first {0} --seeds 1 soak_memory",
                 self.0
             );
         }
