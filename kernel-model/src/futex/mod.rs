@@ -192,7 +192,11 @@ fn interrupted(deadline: Option<SimTime>) -> Errno {
 /// The word's value. The page of a distributed process is held at home meanwhile, as in K52.
 async fn read_word(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) -> Result<u32, Errno> {
     let mut bytes = [0; 4];
-    let held = page_server::get_userpage(k, task, addr).await?;
+    let mm = task.mm();
+    let held = {
+        let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
+        page_server::get_userpage(k, task, addr).await?
+    };
     let read = copy_from_user(k, task, addr, &mut bytes).await;
     page_server::put_userpage(k, held);
     read?;

@@ -22,7 +22,8 @@ pub struct UserPage {
 /// Makes the page of `addr` readable at home and pins it. `None` when the process is not distributed, or the page has never been anywhere
 /// else: then nothing can take it away between two looks.
 ///
-/// EFAULT: the page cannot be fetched. The page must be mapped (fault it in first).
+/// EFAULT: the page cannot be fetched. The page must be mapped (fault it in first). The caller holds `mmap_sem` for reading, so that nobody
+/// takes the page's area away while the page is fetched; from then on the handle keeps the page here.
 pub async fn get_userpage(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -33,8 +34,6 @@ pub async fn get_userpage(
     let Some(rc) = mm.remote().filter(|rc| !rc.for_remote) else {
         return Ok(None);
     };
-    // Nobody takes the page's area away while it is fetched; from then on the handle keeps the page here, and the caller does not sleep.
-    let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
     loop {
         if !rc.pages.borrow().get(addr).is_distributed() {
             return Ok(None);
