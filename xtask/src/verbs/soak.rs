@@ -19,8 +19,8 @@ pub const FIRST: &str = "KETTLE_SOAK_FIRST";
 const PROGRAMS: &str = "programs";
 /// What the names of the tests begin with.
 const MARK: &str = "soak_";
-/// Starts the tests of the crates that have such tests, as the suite has built them.
-const TESTS: [&str; 5] = ["cargo", "test", "--workspace", "--no-fail-fast", "--tests"];
+/// Builds all tests, as the suite does.
+const TESTS: [&str; 5] = ["cargo", "test", "--workspace", "--tests", "--no-run"];
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl Soak {
         Ok(soak)
     }
 
-    /// The steps for these tests, by their full names.
-    fn steps(&self, tests: &[String]) -> Vec<Step> {
+    fn steps(&self, tests: &[Test]) -> Vec<Step> {
         let mut steps = Vec::new();
         let seeds = format!("{}..{}", self.first, self.first + self.seeds);
         if self.wants(PROGRAMS) {
@@ -84,15 +83,14 @@ impl Soak {
                 &[fuzz.as_str(), "--seeds", &seeds],
             ));
         }
-        for test in tests.iter().filter(|test| self.wants(test)) {
-            let (seeds, first) = (
-                format!("{SEEDS}={}", self.seeds),
-                format!("{FIRST}={}", self.first),
-            );
-            let mut command = vec!["env", &seeds, &first];
-            command.extend(TESTS);
-            command.extend(["--quiet", "--", "--ignored", "--nocapture", "--exact", test]);
-            steps.push(Step::new(format!("The test {test}"), "", &command));
+        let (seeds, first) = (
+            format!("{SEEDS}={}", self.seeds),
+            format!("{FIRST}={}", self.first),
+        );
+        for test in tests.iter().filter(|test| self.wants(&test.name)) {
+            let mut command = vec!["env", &seeds, &first, &test.program];
+            command.extend(["--ignored", "--nocapture", "--exact", &test.name]);
+            steps.push(Step::new(format!("The test {}", test.name), "", &command));
         }
         steps
     }
@@ -113,48 +111,89 @@ impl Soak {
 pub fn soak(args: &[String]) -> Result<(), Failed> {
     let soak = Soak::parse(args).map_err(Failed)?;
     ensure(needs::BUILD.iter().chain(needs::TEST))?;
-    let build = [&TESTS[..], &["--no-run"]].concat();
     in_order(&[
-        Step::new("Build the tests", "7 min the first time on 2 cores", &build),
+        Step::new("Build the tests", "7 min the first time on 2 cores", &TESTS),
         Step::new("Build the fuzzer and what it runs", "", BUILD_FUZZER),
     ])?;
     let tests = tests()?;
     for name in &soak.names {
         if !PROGRAMS.contains(name.as_str())
-            && !tests.iter().any(|test| test.contains(name.as_str()))
+            && !tests.iter().any(|test| test.name.contains(name.as_str()))
         {
             return Err(Failed(format!(
                 "nothing is called `{name}`; there are {PROGRAMS}, {}",
-                tests.join(", ")
+                tests
+                    .iter()
+                    .map(|test| test.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             )));
         }
     }
     all(&soak.steps(&tests))
 }
 
-/// The full names of the ignored tests that begin with the mark.
-fn tests() -> Result<Vec<String>, Failed> {
-    let mut list = Command::new(TESTS[0]);
-    list.args(&TESTS[1..])
-        .args(["--quiet", "--", "--ignored", "--list", MARK]);
-    let output = list.current_dir(root()).output();
-    let output = output.map_err(|error| Failed(format!("cargo does not start: {error}")))?;
-    if !output.status.success() {
-        return Err(Failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ));
-    }
-    Ok(listed(&String::from_utf8_lossy(&output.stdout)))
+/// An ignored test whose name begins with the mark.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Test {
+    /// Its full name.
+    name: String,
+    /// The program that it is in.
+    program: String,
 }
 
-fn listed(text: &str) -> Vec<String> {
-    let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
-    let marked = |name: &&str| {
-        name.rsplit("::")
-            .next()
-            .is_some_and(|own| own.starts_with(MARK))
+/// All of them, from the programs that cargo has built.
+fn tests() -> Result<Vec<Test>, Failed> {
+    let built = said(Command::new(TESTS[0]).args(&TESTS[1..]).args([
+        "--quiet",
+        "--message-format",
+        "json",
+    ]))?;
+    let mut tests = Vec::new();
+    for program in executables(&built) {
+        let list = said(Command::new(&program).args(["--ignored", "--list", MARK]))?;
+        tests.extend(listed(&list).map(|name| Test {
+            name: name.to_owned(),
+            program: program.clone(),
+        }));
+    }
+    Ok(tests)
+}
+
+/// What a command has written to its standard output.
+fn said(command: &mut Command) -> Result<String, Failed> {
+    let output = command.current_dir(root()).output();
+    let output = output.map_err(|error| Failed(format!("{command:?} does not start: {error}")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(Failed(format!(
+        "{command:?} ended with {}: {}",
+        output.status,
+        errors.trim()
+    )))
+}
+
+/// The programs of tests among cargo's messages, a line of JSON each.
+fn executables(messages: &str) -> Vec<String> {
+    let program = |line: &str| {
+        let (_, profile) = line.split_once("\"profile\":{")?;
+        let (profile, rest) = profile.split_once('}')?;
+        let (_, path) = rest.split_once("\"executable\":\"")?;
+        let (path, _) = path.split_once('"')?;
+        profile.contains("\"test\":true").then(|| path.to_owned())
     };
-    names.filter(marked).map(str::to_owned).collect()
+    messages.lines().filter_map(program).collect()
+}
+
+/// The names in a test program's list that begin with the mark.
+fn listed(text: &str) -> impl Iterator<Item = &str> {
+    let names = text.lines().filter_map(|line| line.strip_suffix(": test"));
+    names.filter(|name| {
+        let own = name.rsplit("::").next();
+        own.is_some_and(|own| own.starts_with(MARK))
+    })
 }
 
 #[cfg(test)]
@@ -168,10 +207,16 @@ mod tests {
 
     #[test]
     fn a_name_chooses_tests_and_seeds_go_to_all() {
-        let tests = listed(
-            "a::soak_memory: test\nb::not_soak_: test\nsoak_threads: test\n\n2 tests, 0 benchmarks\n",
-        );
-        assert_eq!(tests, ["a::soak_memory", "soak_threads"]);
+        let text = "a::soak_memory: test\nb::not_soak_: test\nsoak_threads: test\n\n2 tests, 0 benchmarks\n";
+        let names: Vec<_> = listed(text).collect();
+        assert_eq!(names, ["a::soak_memory", "soak_threads"]);
+        let tests: Vec<_> = names
+            .iter()
+            .map(|name| Test {
+                name: (*name).to_owned(),
+                program: "target/tests-1".to_owned(),
+            })
+            .collect();
         let lines = |text: &str| -> Vec<String> {
             let steps = parse(text).expect(text).steps(&tests);
             steps.iter().map(Step::line).collect()
@@ -180,11 +225,27 @@ mod tests {
         let one = lines("memory --seeds 5 --first 7");
         assert_eq!(one.len(), 1);
         assert!(
-            one[0].starts_with("env KETTLE_SOAK_SEEDS=5 KETTLE_SOAK_FIRST=7 cargo test ")
-                && one[0].ends_with("--exact a::soak_memory"),
+            one[0]
+                == "env KETTLE_SOAK_SEEDS=5 KETTLE_SOAK_FIRST=7 target/tests-1 --ignored --nocapture --exact a::soak_memory",
             "{one:?}"
         );
         assert!(lines("programs --seeds 5 --first 7")[0].ends_with("fuzz --seeds 7..12"));
+    }
+
+    #[test]
+    fn programs_of_tests_are_told_from_others() {
+        let line = |test, path| {
+            format!(
+                "{{\"target\":{{\"test\":true}},\"profile\":{{\"test\":{test}}},\"executable\":{path}}}\n"
+            )
+        };
+        let messages = [
+            line(true, "\"/t/a-1\""),
+            line(false, "\"/t/b\""),
+            line(true, "null"),
+            "{\"reason\":\"build-finished\"}\n".to_owned(),
+        ];
+        assert_eq!(executables(&messages.concat()), ["/t/a-1"]);
     }
 
     #[test]
