@@ -61,7 +61,7 @@ pub(crate) async fn deliver(k: &Rc<Kernel>, task: &Rc<Task>) {
             super::remote::set_action(k, task, signal, SigAction::default());
         }
         if frame::enter_handler(k, task, &action, info).await.is_err() {
-            force_segv(k, task);
+            force_sigsegv(k, task, signal);
         }
     }
     if let Some(call) = call {
@@ -98,7 +98,17 @@ pub(crate) fn force_fault(
     }
 }
 
-/// There is no room for a frame, or it is broken (`force_sigsegv`).
+/// The frame for `signal` could not be written (`force_sigsegv`). A handler of SIGSEGV gets a try of its own, perhaps on another stack; if the frame for
+/// SIGSEGV itself is the one that failed, another try would fail as well, and the process ends.
+fn force_sigsegv(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal) {
+    if signal == Signal::SIGSEGV {
+        do_group_exit(k, task, ExitStatus::Signaled(signal));
+    } else {
+        force_segv(k, task);
+    }
+}
+
+/// SIGSEGV for a task whose own doing it is that the kernel cannot go on: the frame to return from is broken (`force_sig(SIGSEGV)`).
 pub(crate) fn force_segv(k: &Rc<Kernel>, task: &Rc<Task>) {
     let info = Siginfo::fault(
         Signal::SIGSEGV.0,

@@ -13,7 +13,8 @@ use crate::kernel::Kernel;
 use crate::mm::{copy_from_user, copy_to_user};
 use crate::task::Task;
 
-/// Writes the frame and points the task at the handler. EFAULT: there is no room for it, or no way back from the handler.
+/// Writes the frame and points the task at the handler. EFAULT: there is no room for it, or no way back from the handler; ENOMEM: no frame of
+/// memory for it. After an error the task is as it was, with the mask that it had.
 pub(super) async fn enter_handler(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -27,10 +28,8 @@ pub(super) async fn enter_handler(
     let altstack = task.signals.altstack.get();
     let on_it = altstack.holds(regs.sp());
     let changes = flags.contains(SaFlags::ONSTACK) && altstack.size.get() > 0 && !on_it;
-    let mask = match task.signals.saved_mask.take() {
-        Some(saved) => saved,
-        None => task.signals.blocked.get(),
-    };
+    let saved = task.signals.saved_mask.get();
+    let mask = saved.unwrap_or_else(|| task.signals.blocked.get());
     let entry = Entry {
         handler: VirtAddr(action.handler),
         restorer: VirtAddr(action.restorer),
@@ -41,7 +40,7 @@ pub(super) async fn enter_handler(
         altstack: noted(altstack, on_it),
         stack: changes.then(|| VirtAddr(altstack.sp.get().wrapping_add(altstack.size.get()))),
     };
-    if entry.restorer.0 == 0 {
+    if entry.restorer.0 == 0 && !flags.contains(SaFlags::RESTORER) {
         return Err(Errno::EFAULT);
     }
     let frame = signal_frame::build(&regs, &entry);
@@ -50,6 +49,7 @@ pub(super) async fn enter_handler(
     }
     copy_to_user(k, task, frame.at, &frame.bytes).await?;
     *task.context.borrow_mut().all_regs_mut() = frame.regs;
+    task.signals.saved_mask.set(None);
     if altstack.flags.get() & Sigaltstack::AUTODISARM != 0 {
         task.signals.altstack.set(Sigaltstack::NONE);
     }

@@ -5,6 +5,7 @@ mod clock;
 mod coherence;
 mod determinism;
 mod dsm;
+mod fatal_frames;
 mod files;
 mod futex;
 mod golden_opening;
