@@ -9,11 +9,9 @@ use std::fmt;
 use std::rc::Rc;
 
 use isa::{Isa, PAGE_SIZE, Pfn, PhysAddr, VirtAddr};
-use msglayer::{Envelope, Nid, NodeList, SimDuration, SimTime};
-use rand_xoshiro::Xoshiro256PlusPlus;
-use rand_xoshiro::rand_core::SeedableRng;
+use msglayer::{Envelope, MAX_POPCORN_NODES, Nid, NodeList, SimDuration, SimTime};
 
-use crate::config::NodeConfig;
+use crate::config::{NodeConfig, Profile};
 use crate::costs::Cost;
 use crate::cpu::{Cpu, CpuExit, PhysMemory};
 use crate::event::{Event, EventSink};
@@ -23,6 +21,7 @@ use crate::futex::FutexQueues;
 use crate::ids::{CpuId, Pid, Tgid};
 use crate::kmsg::Kmsg;
 use crate::mm::{FrameAllocator, Mm};
+use crate::random::{Generator, generator};
 use crate::remote_context::RemoteContext;
 use crate::signal::SigHand;
 use crate::task::Task;
@@ -46,6 +45,8 @@ pub enum Halt {
     WouldBug(String),
     /// K52 would wait for ever here.
     WouldHang(String),
+    /// Kettle's own kernels contradict each other: a fault of Kettle, not of the program.
+    Broken(String),
 }
 
 impl fmt::Display for Halt {
@@ -53,6 +54,10 @@ impl fmt::Display for Halt {
         match self {
             Self::WouldBug(why) => write!(f, "would BUG: {why}"),
             Self::WouldHang(why) => write!(f, "would hang: {why}"),
+            Self::Broken(why) => write!(
+                f,
+                "the kernels' state is broken, which is a fault of Kettle: {why}"
+            ),
         }
     }
 }
@@ -91,8 +96,10 @@ pub struct Kernel {
     pub popcorn_ordered_wq: Rc<Workqueue>,
     /// Waiters on futexes.
     pub futexes: FutexQueues,
-    /// The node's own random numbers.
-    pub rng: RefCell<Xoshiro256PlusPlus>,
+    /// The random numbers that programs of this node are given.
+    pub guest_random: RefCell<Generator>,
+    /// The page server's choices among owners of a page.
+    pub owner_choice: RefCell<Generator>,
     /// System calls that were reported as unimplemented already.
     pub reported_calls: RefCell<BTreeSet<u64>>,
     cpus: Vec<RefCell<Box<dyn Cpu>>>,
@@ -117,9 +124,7 @@ impl Kernel {
             "one CPU per configured vCPU"
         );
         let cpus = hardware.cpus.len();
-        let rng = Xoshiro256PlusPlus::seed_from_u64(
-            config.seed ^ (config.nid.index() as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
-        );
+        let draws = |name| RefCell::new(generator(config.seed, name, config.nid));
         let kernel = Rc::new(Self {
             exec: Rc::new(Executor::new(
                 config.cpus,
@@ -144,7 +149,8 @@ impl Kernel {
             popcorn_wq: Workqueue::concurrent("pcn_wq"),
             popcorn_ordered_wq: Workqueue::ordered("pcn_wq_ordered"),
             futexes: FutexQueues::default(),
-            rng: RefCell::new(rng),
+            guest_random: draws("guest random numbers"),
+            owner_choice: draws("page owner"),
             reported_calls: RefCell::default(),
             cpus: hardware.cpus.into_iter().map(RefCell::new).collect(),
             tlb_stale: vec![Cell::new(false); cpus],
@@ -152,8 +158,7 @@ impl Kernel {
             cycle_rest: vec![Cell::new(0); cpus],
             code_frames: RefCell::default(),
             events: hardware.events,
-            // Linux gives 1 to init; ours starts where a booted system's user processes do. Different per node, as on real machines.
-            next_pid: Cell::new(FIRST_PID + config.nid.as_i32() * PID_STRIDE),
+            next_pid: Cell::new(0),
             next_id: Cell::new(1),
             halt: RefCell::new(None),
             config,
@@ -192,9 +197,19 @@ impl Kernel {
         self.tasks.borrow().get(&pid).cloned()
     }
 
-    /// A pid that no task has had.
-    pub fn alloc_pid(&self) -> Pid {
-        Pid(self.next_pid.replace(self.next_pid.get() + 1))
+    /// A pid of this node that no living task has, the next one after the last (`idr_alloc_cyclic`). `None`: all are taken.
+    pub fn alloc_pid(&self) -> Option<Pid> {
+        let first = FIRST_PID + self.config.nid.as_i32() * PIDS_PER_NODE;
+        let end = first + PIDS_PER_NODE - FIRST_PID;
+        let tasks = self.tasks.borrow();
+        let next = self.next_pid.get().max(first);
+        let pid = (next..end)
+            .chain(first..next)
+            .map(Pid)
+            .find(|pid| !tasks.contains_key(pid))?;
+        self.next_pid
+            .set(if pid.0 + 1 == end { first } else { pid.0 + 1 });
+        Some(pid)
     }
 
     /// A number that nothing else on this node has: for address spaces and contexts.
@@ -213,6 +228,14 @@ impl Kernel {
         list.iter()
             .find(|rc| rc.home == home && rc.tgid == tgid)
             .cloned()
+    }
+
+    /// Ends the run in a state that no protocol leads to: the original has a BUG there, and the default profile a fault.
+    pub fn halt_broken(&self, why: String) {
+        self.halt(match self.config.profile {
+            Profile::K52 => Halt::WouldBug(why),
+            Profile::Kettle => Halt::Broken(why),
+        });
     }
 
     /// Ends the run: the profile asks for the original's behaviour and the original would not survive.
@@ -379,8 +402,12 @@ impl Kernel {
     }
 }
 
+/// Linux gives 1 to init; ours starts where a booted system's user processes do.
 const FIRST_PID: i32 = 1000;
 /// Written files may take one part in this many of a node's memory, as tmpfs has it.
 const FILES_SHARE: u64 = 2;
-/// Pids of different nodes differ, so that a mix-up of peer pids shows.
-const PID_STRIDE: i32 = 1000;
+/// Node n has the pids from n times this on. A thread can be named by its pid on each node where it has been, so that pids of different nodes must never
+/// meet, however many tasks a process makes. With 32 nodes all stay below 4,194,304, Linux's PID_MAX_LIMIT.
+pub const PIDS_PER_NODE: i32 = 100_000;
+
+const _: () = assert!(PIDS_PER_NODE * (MAX_POPCORN_NODES as i32) < 4_194_304);

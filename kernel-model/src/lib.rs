@@ -21,6 +21,7 @@ pub mod mm;
 pub mod page_server;
 pub mod process;
 pub mod process_server;
+pub mod random;
 pub mod remote_context;
 pub mod signal;
 pub mod syscall;

@@ -98,6 +98,8 @@ pub struct Task {
     pub personality: Cell<u32>,
     /// Cleared and woken at exit (set_tid_address(2), CLONE_CHILD_CLEARTID).
     pub clear_child_tid: Cell<Option<VirtAddr>>,
+    /// The head of its list of robust futexes (set_robust_list(2)). Of a distributed process' thread, home has it.
+    pub robust_list: Cell<Option<VirtAddr>>,
     /// Masks and signals for this task alone.
     pub signals: SignalState,
     /// A signal that will end it before it returns to user mode.
@@ -124,12 +126,30 @@ pub struct PopcornFields {
     pub remote_work: RefCell<Option<Envelope>>,
     /// Something is in the mailbox.
     pub remote_work_pended: Completion,
-    /// It has sent its registers home and ends without a word (`TASK_PARKED`).
+    /// It has sent its registers home and ends without a word (`TASK_PARKED`); or it waits until the next node has taken it.
     pub parked: Cell<bool>,
+    /// At home, of a thread on its way from one guest to another: the twin that waits to hear whether the other one has taken it.
+    pub hop: Cell<Option<Hop>>,
+    /// At home: the pid that the thread had on the first node that it was on elsewhere. The program may know it by that: one that was created
+    /// there is known by no other.
+    pub first_twin: Cell<Pid>,
+    /// At home: the pid that it had on the last node that it was on elsewhere.
+    pub last_twin: Cell<Pid>,
     /// Where somebody proposed that it goes.
     pub migration_target_nid: Cell<Option<Nid>>,
     /// How often its faults had to be retried lately.
     pub backoff_weight: Cell<u32>,
+}
+
+/// A twin that waits on its node while home asks another node to take the thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hop {
+    /// Where it waits.
+    pub nid: Nid,
+    /// Its pid there.
+    pub pid: Pid,
+    /// Its wait station there.
+    pub station: i32,
 }
 
 impl Default for PopcornFields {
@@ -143,6 +163,9 @@ impl Default for PopcornFields {
             remote_work: RefCell::new(None),
             remote_work_pended: Completion::new(),
             parked: Cell::new(false),
+            hop: Cell::new(None),
+            first_twin: Cell::new(Pid::NONE),
+            last_twin: Cell::new(Pid::NONE),
             migration_target_nid: Cell::new(None),
             backoff_weight: Cell::new(0),
         }

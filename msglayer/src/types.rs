@@ -1,8 +1,9 @@
 //! Every message type of Popcorn, in one table (`enum pcn_kmsg_type`).
 //!
 //! Numbers up to 32 are those of the 5.2 enumeration; 33 to 44 are taken from the header of a branch of it and could differ
-//! in others. 45 and above are Kettle's own: signals of distributed processes, which the kernel does not have. A type may be known by number only: its messages belong to code that K52 does not run (page flush, the superseded
-//! socket calls), that lives in a test module, or that is of another branch.
+//! in others. 45 and above are Kettle's own: signals of distributed processes, and threads that go from one guest to another, which the kernel
+//! does not have. A type may be known by number only: its messages belong to code that K52 does not run (page flush, the superseded socket
+//! calls), that lives in a test module, or that is of another branch.
 
 use std::fmt;
 
@@ -176,6 +177,8 @@ message_types! {
     47 SignalMask "SIGNAL_MASK" 34 D -;
     /// Kettle's: a call that the origin makes for a remote thread is to end: remote to origin.
     48 SignalInterrupt "SIGNAL_INTERRUPT" 22 D -;
+    /// Kettle's: whether the node has taken the thread to which it wanted to go on from this one: origin to remote.
+    49 TaskOnwardReply "TASK_ONWARD_REPLY" 26 D TaskMigrateBack;
 }
 
 impl MessageType {

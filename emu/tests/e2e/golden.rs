@@ -57,12 +57,13 @@ const SIZES: [(&str, u64); 20] = [
     ("SIGNAL_FWD", 27),
 ];
 
-/// The same of messages that the kernel does not have: Kettle's own, for signals.
-const OWN_SIZES: [(&str, u64); 4] = [
+/// The same of messages that the kernel does not have: Kettle's own, for signals and for hops from guest to guest.
+const OWN_SIZES: [(&str, u64); 5] = [
     ("SIGNAL_INFO", 72),
     ("SIGNAL_ACTION", 50),
     ("SIGNAL_MASK", 34),
     ("SIGNAL_INTERRUPT", 22),
+    ("TASK_ONWARD_REPLY", 26),
 ];
 
 #[test]

@@ -1,11 +1,12 @@
 //! Futexes: sleeping on a word of user memory (`kernel/futex.c` of Linux 5.2), for the threads of one process.
 //!
 //! At home every waiter of a distributed process meets in these queues, the shadows of remote threads included; a guest sends its calls home
-//! ([`remote`]). Left out: priority inheritance, robust lists, futexes shared between processes (there is no shared memory between them).
+//! ([`remote`]). Left out: priority inheritance, futexes shared between processes (there is no shared memory between them).
 
 mod op;
 mod queue;
 pub mod remote;
+mod robust;
 
 use std::rc::Rc;
 
@@ -22,12 +23,15 @@ use crate::signal::signal_pending;
 use crate::syscall::{realtime_to_sim, span_of_ns, valid_ns};
 use crate::task::Task;
 use op::WakeOp;
+use queue::Key;
 
 pub use isa::layout::Timespec;
 pub use queue::FutexQueues;
 pub use remote::{
     handle_futex_response, process_remote_futex_request, process_server_do_futex_remote,
 };
+pub use robust::ROBUST_HEAD_LEN;
+pub(crate) use robust::exit_robust_list;
 
 /// The arguments of futex(2), read from registers and, for the timeout, from memory.
 #[derive(Clone, Copy, Debug)]
@@ -94,12 +98,11 @@ pub async fn do_futex(k: &Rc<Kernel>, task: &Rc<Task>, call: FutexCall) -> Resul
     if call.op & FUTEX_CLOCK_REALTIME != 0 && !absolute {
         return Err(Errno::ENOSYS);
     }
-    check_word(call.uaddr)?;
     match command {
         FUTEX_WAIT => futex_wait(k, task, &call, MATCH_ANY, deadline(k, &call, false)?).await,
         FUTEX_WAIT_BITSET => futex_wait(k, task, &call, call.val3, deadline(k, &call, true)?).await,
-        FUTEX_WAKE => futex_wake(k, &task.mm(), call.uaddr, call.val, MATCH_ANY),
-        FUTEX_WAKE_BITSET => futex_wake(k, &task.mm(), call.uaddr, call.val, call.val3),
+        FUTEX_WAKE => futex_wake(k, task, &call, MATCH_ANY).await,
+        FUTEX_WAKE_BITSET => futex_wake(k, task, &call, call.val3).await,
         FUTEX_REQUEUE => futex_requeue(k, task, &call, None).await,
         FUTEX_CMP_REQUEUE => futex_requeue(k, task, &call, Some(call.val3)).await,
         FUTEX_WAKE_OP => futex_wake_op(k, task, &call).await,
@@ -112,12 +115,30 @@ pub fn wake_address(k: &Kernel, mm: &Mm, addr: VirtAddr, count: u32) -> u64 {
     k.futexes.wake(&k.exec, (mm.id, addr), count, MATCH_ANY)
 }
 
-fn check_word(addr: VirtAddr) -> Result<(), Errno> {
-    if addr.0.is_multiple_of(4) {
-        Ok(())
-    } else {
-        Err(Errno::EINVAL)
+/// `get_futex_key`: EINVAL: unaligned; EFAULT: no address of user space, or, unless the caller says that the futex is private, no memory there that could
+/// be accessed so. The key of a private futex is its address, mapped or not.
+async fn futex_key(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    op: i32,
+    addr: VirtAddr,
+    access: Access,
+) -> Result<Key, Errno> {
+    if !addr.0.is_multiple_of(4) {
+        return Err(Errno::EINVAL);
     }
+    let mm = task.mm();
+    if addr >= mm.layout.get().task_size {
+        return Err(Errno::EFAULT);
+    }
+    if op & FUTEX_PRIVATE_FLAG == 0 {
+        let there = |access| mm.page_table.borrow().translate(addr, access).is_some();
+        // What the page tables hold is there; a distributed process' page may be, on another node.
+        if !there(access) && !there(Access::Read) {
+            fixup_user_fault(k, task, addr, access).await?;
+        }
+    }
+    Ok((mm.id, addr))
 }
 
 /// When a wait ends at the latest.
@@ -146,13 +167,12 @@ async fn futex_wait(
     if bitset == 0 {
         return Err(Errno::EINVAL);
     }
+    let key = futex_key(k, task, call.op, call.uaddr, Access::Read).await?;
     let value = read_word(k, task, call.uaddr).await?;
     if value != call.val {
         return Err(Errno::EAGAIN);
     }
-    let waiter = k
-        .futexes
-        .enqueue(k.exec.current(), (task.mm().id, call.uaddr), bitset);
+    let waiter = k.futexes.enqueue(k.exec.current(), key, bitset);
     loop {
         if waiter.is_woken() {
             return Ok(0);
@@ -203,12 +223,17 @@ async fn read_word(k: &Rc<Kernel>, task: &Rc<Task>, addr: VirtAddr) -> Result<u3
     Ok(u32::from_le_bytes(bytes))
 }
 
-fn futex_wake(k: &Kernel, mm: &Mm, addr: VirtAddr, count: u32, bitset: u32) -> Result<u64, Errno> {
+async fn futex_wake(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    call: &FutexCall,
+    bitset: u32,
+) -> Result<u64, Errno> {
     if bitset == 0 {
         return Err(Errno::EINVAL);
     }
-    Ok(k.futexes
-        .wake(&k.exec, (mm.id, addr), at_least_one(count), bitset))
+    let key = futex_key(k, task, call.op, call.uaddr, Access::Read).await?;
+    Ok(k.futexes.wake(&k.exec, key, at_least_one(call.val), bitset))
 }
 
 /// Linux wakes one even when asked for none (`++ret >= nr_wake`).
@@ -222,30 +247,29 @@ async fn futex_requeue(
     call: &FutexCall,
     expected: Option<u32>,
 ) -> Result<u64, Errno> {
-    check_word(call.uaddr2)?;
     if call.val.cast_signed() < 0 || call.val2.cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
+    let from = futex_key(k, task, call.op, call.uaddr, Access::Read).await?;
+    let to = futex_key(k, task, call.op, call.uaddr2, Access::Read).await?;
     if let Some(expected) = expected
         && read_word(k, task, call.uaddr).await? != expected
     {
         return Err(Errno::EAGAIN);
     }
-    let id = task.mm().id;
     let woken = match call.val {
         0 => 0,
-        count => k.futexes.wake(&k.exec, (id, call.uaddr), count, MATCH_ANY),
+        count => k.futexes.wake(&k.exec, from, count, MATCH_ANY),
     };
-    let moved = k
-        .futexes
-        .requeue((id, call.uaddr), (id, call.uaddr2), call.val2);
+    let moved = k.futexes.requeue(from, to, call.val2);
     // REQUEUE too counts both in Linux 5.2.
     Ok(woken + moved)
 }
 
 /// `futex_wake_op`: changes the second word, wakes at the first, and at the second if its old value passes a test.
 async fn futex_wake_op(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall) -> Result<u64, Errno> {
-    check_word(call.uaddr2)?;
+    let first = futex_key(k, task, call.op, call.uaddr, Access::Read).await?;
+    let second = futex_key(k, task, call.op, call.uaddr2, Access::Write).await?;
     let wake_op = WakeOp::decode(call.val3)?;
     let mm = task.mm();
     let pfn = loop {
@@ -263,19 +287,10 @@ async fn futex_wake_op(k: &Rc<Kernel>, task: &Rc<Task>, call: &FutexCall) -> Res
         call.uaddr2.page_offset(),
         &wake_op.apply(old).to_le_bytes(),
     );
-    let mut woken = k.futexes.wake(
-        &k.exec,
-        (mm.id, call.uaddr),
-        at_least_one(call.val),
-        MATCH_ANY,
-    );
+    let futexes = &k.futexes;
+    let mut woken = futexes.wake(&k.exec, first, at_least_one(call.val), MATCH_ANY);
     if wake_op.passes(old) {
-        woken += k.futexes.wake(
-            &k.exec,
-            (mm.id, call.uaddr2),
-            at_least_one(call.val2),
-            MATCH_ANY,
-        );
+        woken += futexes.wake(&k.exec, second, at_least_one(call.val2), MATCH_ANY);
     }
     Ok(woken)
 }

@@ -9,7 +9,7 @@ use msglayer::{Envelope, HandlerTable, Message, MessageType};
 
 use crate::event::Event;
 use crate::ids::Pid;
-use crate::kernel::{Halt, Kernel};
+use crate::kernel::Kernel;
 use crate::task::Task;
 use crate::{futex, page_server, process_server, signal, syscall, vma_server};
 
@@ -41,6 +41,10 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
         (
             MessageType::TaskPairing,
             Direct(process_server::handle_task_pairing),
+        ),
+        (
+            MessageType::TaskOnwardReply,
+            Direct(process_server::handle_onward_reply),
         ),
         (MessageType::TaskExitOrigin, RemoteWork),
         (MessageType::TaskExitRemote, RemoteWork),
@@ -184,10 +188,10 @@ fn request_remote_work(k: &Rc<Kernel>, envelope: Envelope) {
 
 fn park_on_worker(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     let Some(rc) = task.remote().filter(|_| task.popcorn.is_worker.get()) else {
-        return k.halt(Halt::WouldBug(format!(
+        return k.halt_broken(format!(
             "remote work for task {}, which is not a remote worker",
             task.pid
-        )));
+        ));
     };
     rc.remote_works.borrow_mut().push_front(envelope);
     rc.remote_works_ready.complete(&k.exec);
@@ -196,10 +200,10 @@ fn park_on_worker(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
 fn park_on_shadow(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) {
     let occupied = task.popcorn.remote_work.borrow().is_some();
     if occupied {
-        return k.halt(Halt::WouldBug(format!(
+        return k.halt_broken(format!(
             "the remote work slot of task {} is occupied",
             task.pid
-        )));
+        ));
     }
     *task.popcorn.remote_work.borrow_mut() = Some(envelope);
     task.popcorn.remote_work_pended.complete(&k.exec);

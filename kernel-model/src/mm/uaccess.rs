@@ -65,6 +65,30 @@ pub async fn copy_to_user(
     Ok(())
 }
 
+/// Puts `new` into a word of memory if it holds `old`, in one piece; returns what it held. EFAULT where the task could not write itself, or the word is not
+/// aligned.
+pub async fn compare_exchange_user(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    old: u32,
+    new: u32,
+) -> Result<u32, Errno> {
+    let mm = task.mm();
+    check_range(&mm, addr, 4)?;
+    if !addr.0.is_multiple_of(4) {
+        return Err(Errno::EFAULT);
+    }
+    let pfn = user_page(k, task, &mm, addr, Access::Write).await?;
+    let mut bytes = [0; 4];
+    k.read_frame(pfn, addr.page_offset(), &mut bytes);
+    let found = u32::from_le_bytes(bytes);
+    if found == old {
+        k.write_frame(pfn, addr.page_offset(), &new.to_le_bytes());
+    }
+    Ok(found)
+}
+
 /// Reads a string up to its zero byte, which is not part of the result. ENAMETOOLONG when there is none within `max` bytes.
 pub async fn read_cstring(
     k: &Rc<Kernel>,

@@ -74,7 +74,7 @@ pub(super) async fn claim_remote_page(
         let why = format!("nobody has page {addr}, which node {except} wants: its data are lost");
         return bug(k, why);
     }
-    let from = owners[(k.rng.borrow_mut().next_u64() % owners.len() as u64) as usize];
+    let from = owners[(k.owner_choice.borrow_mut().next_u64() % owners.len() as u64) as usize];
     let replies = if write { owners.len() as u32 } else { 1 };
     let station = WaitStation::get(k, task.pid, Replies(replies)).await;
     if write {

@@ -19,6 +19,7 @@ use isa::VirtAddr;
 use crate::config::Profile;
 use crate::kernel::Kernel;
 use crate::mm::{Mm, Vma};
+use crate::process_server::check_one_life;
 use crate::remote_context::RemoteContext;
 
 /// After a transaction: who owns the page and what home's page table says fit together. Panics with the state that does not.
@@ -54,8 +55,9 @@ pub(super) fn check_home_page(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &Rc<RemoteContext
     }
 }
 
-/// Looks at every distributed process whose home is alive: the sentence that says what is broken.
+/// Looks at every distributed process whose home is alive, and at the twins of every thread: the sentence that says what is broken.
 pub fn check_cluster(kernels: &[Rc<Kernel>]) -> Result<(), String> {
+    check_one_life(kernels)?;
     for home in kernels {
         let contexts = home.remote_contexts[0].borrow().clone();
         for rc in contexts {

@@ -15,7 +15,7 @@ use crate::{process_server, user};
 
 /// Creates a thread; returns its pid. At a guest, home has a part in it (an extension; see `process_server::clone_at_remote`).
 ///
-/// EINVAL: flags that exclude each other; ENOSYS: not a thread; EAGAIN: too many tasks; EFAULT: nowhere to store the tid.
+/// EINVAL: flags that exclude each other; ENOSYS: not a thread; EAGAIN: too many tasks.
 pub async fn sys_clone(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Result<u64, Errno> {
     if task.popcorn.at_remote.get() {
         return process_server::clone_at_remote(k, task, args).await;
@@ -33,8 +33,7 @@ pub async fn sys_clone(k: &Rc<Kernel>, task: &Rc<Task>, args: CloneArgs) -> Resu
     let child = new_task(k, spec)?;
     child.signals.blocked.set(task.signals.blocked.get());
     child.clear_child_tid.set(clear_child_tid(&args));
-    // As in Linux, a tid that cannot be stored does not undo the thread.
-    let _ = store_tids(k, task, &child, &args).await;
+    store_tids(k, task, &child, &args).await;
     k.event(&Event::Clone {
         parent: task.pid,
         child: child.pid,
@@ -95,19 +94,16 @@ pub fn clear_child_tid(args: &CloneArgs) -> Option<VirtAddr> {
         .then_some(args.child_tid)
 }
 
-/// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: both are stores into the memory that parent and child share.
-pub async fn store_tids(
-    k: &Rc<Kernel>,
-    task: &Rc<Task>,
-    child: &Task,
-    args: &CloneArgs,
-) -> Result<(), Errno> {
+/// CLONE_PARENT_SETTID and CLONE_CHILD_SETTID: both are stores into the memory that parent and child share. As in Linux, a tid that cannot be stored
+/// does not undo the thread.
+pub async fn store_tids(k: &Rc<Kernel>, task: &Rc<Task>, child: &Task, args: &CloneArgs) {
     let tid = child.pid.0.to_le_bytes();
-    if args.flags.contains(CloneFlags::PARENT_SETTID) {
-        copy_to_user(k, task, args.parent_tid, &tid).await?;
+    for (flag, at) in [
+        (CloneFlags::PARENT_SETTID, args.parent_tid),
+        (CloneFlags::CHILD_SETTID, args.child_tid),
+    ] {
+        if args.flags.contains(flag) {
+            let _ = copy_to_user(k, task, at, &tid).await;
+        }
     }
-    if args.flags.contains(CloneFlags::CHILD_SETTID) {
-        copy_to_user(k, task, args.child_tid, &tid).await?;
-    }
-    Ok(())
 }

@@ -298,7 +298,7 @@ impl Loader<'_> {
             entry: self.image.entry(),
         };
         let mut random = [0; 16];
-        self.k.rng.borrow_mut().fill_bytes(&mut random);
+        self.k.guest_random.borrow_mut().fill_bytes(&mut random);
         let stack = stack::build(
             self.k.isa(),
             TASK_SIZE,

@@ -1,5 +1,5 @@
 //! The end of threads and processes: `do_exit`, `do_group_exit`, `exit_mm` (kernel/exit.c, kernel/fork.c). Left out: wait, zombies, core
-//! dumps, robust futex lists.
+//! dumps.
 
 use std::rc::Rc;
 
@@ -47,13 +47,18 @@ pub fn do_group_exit(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
     }
 }
 
-/// `exit_mm`: the last store and wake of a thread (`mm_release`), Popcorn's hook, then the address space is let go.
+/// `exit_mm`: the last stores and wakes of a thread (`mm_release`), Popcorn's hook, then the address space is let go.
 ///
-/// The store comes before the hook: it may need a page that another node has, and after the hook a remote thread has no shadow to ask.
+/// The stores come before the hook: they may need a page that another node has, and after the hook a remote thread has no shadow to ask.
 async fn exit_mm(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
     let Some(mm) = task.mm.borrow().clone() else {
         return;
     };
+    if let Some(head) = task.robust_list.take()
+        && !task.popcorn.parked.get()
+    {
+        futex::exit_robust_list(k, task, head).await;
+    }
     if let Some(addr) = task.clear_child_tid.take()
         && mm.users.get() > 1
         && !task.popcorn.parked.get()

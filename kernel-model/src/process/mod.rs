@@ -14,4 +14,5 @@ pub use exec::{ExecError, start_process};
 pub use exit::{do_exit, do_group_exit};
 pub use isa::layout::CloneArgs;
 pub use stack::ProgramInfo;
+pub(crate) use task_new::discard_task;
 pub use task_new::{TaskSpec, new_task};

@@ -36,7 +36,7 @@ pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
     if k.tasks.borrow().len() >= k.config.max_tasks {
         return Err(Errno::EAGAIN);
     }
-    let pid = k.alloc_pid();
+    let pid = k.alloc_pid().ok_or(Errno::EAGAIN)?;
     let group = spec.group.unwrap_or_else(|| {
         Rc::new(ThreadGroup {
             tgid: Tgid(pid.0),
@@ -60,6 +60,7 @@ pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
         files: spec.files,
         personality: Cell::new(spec.personality),
         clear_child_tid: Cell::new(None),
+        robust_list: Cell::new(None),
         signals: SignalState::default(),
         fatal_signal: Cell::new(None),
         popcorn: PopcornFields::default(),
@@ -68,6 +69,15 @@ pub fn new_task(k: &Kernel, spec: TaskSpec) -> Result<Rc<Task>, Errno> {
     group.threads.borrow_mut().insert(pid, Rc::clone(&task));
     k.tasks.borrow_mut().insert(pid, Rc::clone(&task));
     Ok(task)
+}
+
+/// Takes back a task that has never run: what it was made for has failed elsewhere.
+pub(crate) fn discard_task(k: &Kernel, task: &Task) {
+    if let Some(mm) = task.mm.take() {
+        mm.users.set(mm.users.get() - 1);
+    }
+    task.group.threads.borrow_mut().remove(&task.pid);
+    k.tasks.borrow_mut().remove(&task.pid);
 }
 
 /// TASK_COMM_LEN without its zero byte.

@@ -21,6 +21,7 @@
 
 mod exit;
 mod migrate;
+mod one_life;
 mod pairing;
 mod remote_clone;
 mod shadow;
@@ -29,7 +30,8 @@ mod thread_info;
 mod worker;
 
 pub use exit::process_server_task_exit;
-pub use migrate::{Migrated, sys_popcorn_migrate};
+pub use migrate::{Migrated, handle_onward_reply, sys_popcorn_migrate};
+pub use one_life::check_one_life;
 pub use pairing::handle_task_pairing;
 pub use remote_clone::clone_at_remote;
 pub(crate) use remote_clone::serve_remote_clone;

@@ -6,8 +6,10 @@ use msglayer::messages::RemoteTaskPairing;
 use msglayer::{Envelope, Nid};
 use zerocopy::FromZeros;
 
+use super::shadow::answer_hop;
+use crate::config::Profile;
 use crate::ids::Pid;
-use crate::kernel::{Halt, Kernel};
+use crate::kernel::Kernel;
 use crate::kmsg::{parse, pcn_kmsg_send};
 use crate::signal;
 use crate::task::Task;
@@ -34,16 +36,29 @@ pub fn handle_task_pairing(k: &Rc<Kernel>, envelope: Envelope) {
         ));
     };
     let Some(rc) = task.remote().filter(|_| !task.popcorn.at_remote.get()) else {
-        return k.halt(Halt::WouldBug(format!(
+        return k.halt_broken(format!(
             "node {} paired a thread with task {pid}, which is not away",
             envelope.from
-        )));
+        ));
     };
-    task.popcorn.peer_nid.set(Some(envelope.from));
-    task.popcorn.peer_pid.set(Pid(request.my_pid.get()));
+    let popcorn = &task.popcorn;
+    let (nid, before) = (popcorn.peer_nid.get(), popcorn.peer_pid.get());
+    if (nid, before) != (Some(envelope.from), Pid::NONE) && k.config.profile == Profile::Kettle {
+        return k.halt_broken(format!(
+            "one-life: node {} paired a thread with task {pid}, whose twin is task {before} of node {nid:?}",
+            envelope.from
+        ));
+    }
+    let twin = Pid(request.my_pid.get());
+    popcorn.peer_nid.set(Some(envelope.from));
+    popcorn.peer_pid.set(twin);
+    popcorn.last_twin.set(twin);
+    if popcorn.first_twin.get() == Pid::NONE {
+        popcorn.first_twin.set(twin);
+    }
     rc.set_remote_tgid(envelope.from, Pid(request.my_tgid.get()));
-    if task.signals.first_twin.get() == Pid::NONE {
-        task.signals.first_twin.set(Pid(request.my_pid.get()));
+    if let Some(hop) = popcorn.hop.take() {
+        answer_hop(k, &task, hop, Ok(()));
     }
     signal::remote::forward(k, &task);
     // A signal may have come while there was nobody to forward it to.

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use isa::{Errno, RegisterFile, VirtAddr};
 use msglayer::Nid;
 
+use super::one_life;
 use super::pairing::pair_remote_task;
 use super::shadow::{ShadowEnd, process_remote_works};
 use super::worker::{home_of, new_remote_task};
@@ -18,10 +19,12 @@ use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::process::{self, CloneArgs, TaskSpec};
 use crate::syscall::forward::{self, ForwardedCall};
-use crate::task::Task;
+use crate::task::{ExitStatus, Task};
 use crate::user;
 
-/// clone(2) of a remote thread. Returns the new thread's pid on this node. EAGAIN: home could not make its shadow.
+/// clone(2) of a remote thread. Returns the new thread's pid on this node. EAGAIN: this node or home has as many tasks as it may have.
+///
+/// The task is made first, so that nothing can fail any more once it has a shadow.
 pub async fn clone_at_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
@@ -38,11 +41,17 @@ pub async fn clone_at_remote(
     let rc = task.remote().expect("a remote thread has its context");
     let worker = rc.remote_worker.borrow().clone().ok_or(Errno::EAGAIN)?;
     let clear_tid = process::clear_child_tid(&args).map_or(0, |addr| addr.0);
-    let origin_pid =
-        forward::call_home(k, task, ForwardedCall::Clone, [clear_tid, 0, 0, 0, 0, 0]).await?;
-    let origin_pid = Pid(i32::try_from(origin_pid).map_err(|_| Errno::EAGAIN)?);
     let regs: RegisterFile = process::child_registers(k, task, &args);
-    let child = new_remote_task(k, &rc, &worker, regs, origin_pid).await;
+    let child = new_remote_task(k, &rc, &worker, regs, Pid::NONE)?;
+    let origin_pid =
+        forward::call_home(k, task, ForwardedCall::Clone, [clear_tid, 0, 0, 0, 0, 0]).await;
+    match origin_pid {
+        Ok(pid) => child.popcorn.peer_pid.set(Pid(pid as i32)),
+        Err(errno) => {
+            process::discard_task(k, &child);
+            return Err(errno);
+        }
+    }
     let mask = task.signals.blocked.get();
     child.signals.blocked.set(mask);
     child.signals.told.set((mask, 0));
@@ -50,7 +59,7 @@ pub async fn clone_at_remote(
         parent: task.pid,
         child: child.pid,
     });
-    process::store_tids(k, task, &child, &args).await?;
+    process::store_tids(k, task, &child, &args).await;
     pair_remote_task(k, &child, home_of(task));
     user::wake_up_new_task(k, &child);
     Ok(child.pid.0 as u64)
@@ -72,6 +81,7 @@ pub(crate) fn serve_remote_clone(
         personality: parent.personality.get(),
     };
     let shadow = process::new_task(k, spec)?;
+    one_life::shadow_begins(&shadow);
     *shadow.popcorn.remote.borrow_mut() = parent.remote();
     shadow.popcorn.peer_nid.set(Some(guest));
     shadow.signals.blocked.set(parent.signals.blocked.get());
@@ -96,7 +106,10 @@ pub(crate) fn serve_remote_clone(
                     .set_syscall_return(Ok(0));
                 user::run_task(&kernel, &runner).await;
             }
-            ShadowEnd::Refused(_) => unreachable!("its twin was running before it was paired"),
+            // Its twin was there before it was: only a confused guest says so.
+            ShadowEnd::Refused(_) => {
+                process::do_exit(&kernel, &runner, ExitStatus::Exited(0)).await
+            }
         }
     });
     shadow.thread.set(Some(thread));

@@ -3,13 +3,14 @@
 use std::rc::Rc;
 
 use isa::Errno;
-use isa::wire::FieldArch;
-use msglayer::messages::{BackMigrationRequest, RemoteTaskExit, SignalTrans};
-use msglayer::{Envelope, MessageType, Nid, SimDuration};
+use msglayer::messages::{BackMigrationRequest, OnwardReply, RemoteTaskExit, SignalTrans};
+use msglayer::{Envelope, MessageType, SimDuration};
 use zerocopy::FromZeros;
 
-use super::migrate::request_clone_remote;
+use super::migrate::{Onward, request_clone_remote};
+use super::one_life;
 use super::thread_info::restore_thread_info;
+use super::worker::NODE_IS_FULL;
 use crate::config::Profile;
 use crate::event::Event;
 use crate::exec::{WaitRecord, Wake};
@@ -17,8 +18,8 @@ use crate::ids::Pid;
 use crate::kernel::{Halt, Kernel};
 use crate::kmsg::{parse, pcn_kmsg_send};
 use crate::signal::{self, Signal};
-use crate::task::{ExitStatus, Task};
-use crate::{futex, syscall, user, vma_server};
+use crate::task::{ExitStatus, Hop, Task};
+use crate::{futex, syscall, vma_server};
 
 /// Why a shadow's service ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,17 +122,25 @@ fn process_back_migration(
     }
     task.personality.set(request.personality.get());
     signal::remote::restore_state(k, task, &request.arch);
-    if let (Some(_), Some(status)) = (onward(&request.arch), user::pending_end(task)) {
-        // Whoever ended the group told a twin that had left already; the next one would never hear of it.
-        detach(task);
-        return Some(ShadowEnd::Ended(status));
-    }
-    if let Some(next) = onward(&request.arch) {
-        request_clone_remote(k, task, next, stripped(&request.arch));
+    let mut arch = request.arch;
+    if let Some(onward) = Onward::take(&mut arch) {
+        let hop = Hop {
+            nid: envelope.from,
+            pid: from_pid,
+            station: onward.station,
+        };
+        if task.is_dying() {
+            // It ends where it is: whoever ended the group tells that twin, and knows no other.
+            answer_hop(k, task, hop, Err(Errno::EAGAIN));
+            signal::remote::forward(k, task);
+        } else {
+            task.popcorn.hop.set(Some(hop));
+            request_clone_remote(k, task, onward.nid, arch);
+        }
         return None;
     }
     detach(task);
-    restore_thread_info(k, task, &request.arch);
+    restore_thread_info(k, task, &arch);
     let (pc, sp) = {
         let context = task.context.borrow();
         (context.regs().pc(), context.regs().sp())
@@ -158,11 +167,24 @@ fn process_remote_task_exit(
     let request = parse::<RemoteTaskExit>(k, envelope)?;
     let (from_pid, code) = (Pid(request.remote_pid.get()), request.exit_code.get());
     let errno = Errno::from_raw(code.wrapping_neg());
-    if let (Pid::NONE, Pid::NONE, Some(errno)) = (from_pid, task.popcorn.peer_pid.get(), errno) {
+    let unpaired = task.popcorn.peer_pid.get() == Pid::NONE
+        && task.popcorn.peer_nid.get() == Some(envelope.from);
+    if let (Pid::NONE, true, Some(errno)) = (from_pid, unpaired, errno) {
+        if let Some(rc) = task.remote().filter(|_| errno != NODE_IS_FULL) {
+            rc.set_knows_actions(envelope.from, false);
+        }
+        if let Some(hop) = task.popcorn.hop.take() {
+            task.popcorn.peer_nid.set(Some(hop.nid));
+            task.popcorn.peer_pid.set(hop.pid);
+            answer_hop(k, task, hop, Err(errno));
+            // What has come for it meanwhile; it looks for signals before it goes on.
+            signal::remote::forward(k, task);
+            return None;
+        }
         detach(task);
         return Some(ShadowEnd::Refused(errno));
     }
-    if task.popcorn.peer_pid.get() != from_pid {
+    if task.popcorn.peer_pid.get() != from_pid || from_pid == Pid::NONE {
         k.log(&format!(
             "task {} was told of the end of task {from_pid} of node {}, which is not its twin",
             task.pid, envelope.from
@@ -176,6 +198,18 @@ fn process_remote_task_exit(
         crate::process::do_group_exit(k, task, status);
     }
     Some(ShadowEnd::Ended(status))
+}
+
+/// Tells a twin that wanted to go on to another node whether the thread has been taken there. If it has, the twin ends.
+pub(super) fn answer_hop(k: &Rc<Kernel>, task: &Task, hop: Hop, result: Result<(), Errno>) {
+    let mut answer = OnwardReply::new_zeroed();
+    answer.origin_pid.set(task.pid.0);
+    answer.remote_pid.set(hop.pid.0);
+    answer.remote_ws.set(hop.station);
+    answer
+        .ret
+        .set(result.map_or_else(|errno| -errno.raw(), |()| 0));
+    pcn_kmsg_send(k, hop.nid, answer);
 }
 
 /// Tells the twin of the group's end before it learns the result of the call that has brought it about: it does not go on.
@@ -208,18 +242,8 @@ const SIGINT: Signal = Signal(2);
 
 /// The thread is nobody's twin any more.
 fn detach(task: &Task) {
+    one_life::shadow_ends(task);
     *task.popcorn.remote.borrow_mut() = None;
     task.popcorn.peer_nid.set(None);
     task.popcorn.peer_pid.set(Pid::NONE);
-}
-
-fn onward(arch: &FieldArch) -> Option<Nid> {
-    let word = arch.oob[0].get();
-    Nid::new(i32::try_from(word).ok()? - 1)
-}
-
-fn stripped(arch: &FieldArch) -> FieldArch {
-    let mut arch = *arch;
-    arch.oob[0].set(0);
-    arch
 }

@@ -78,19 +78,24 @@ async fn remote_worker_main(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, first: &Clon
         Ok(mm) => mm,
         Err((errno, why)) => return refuse(k, rc, errno, &why),
     };
-    let worker = loop {
-        let spec = TaskSpec {
-            group: None,
-            comm: comm_of(&path),
-            regs: RegisterFile::new(k.isa()),
-            mm: Some(Rc::clone(&mm)),
-            files: FileTable::empty(),
-            personality: first.personality.get(),
-        };
-        match process::new_task(k, spec) {
-            Ok(task) => break task,
-            Err(_) => retry_later(k).await,
-        }
+    let spec = TaskSpec {
+        group: None,
+        comm: comm_of(&path),
+        regs: RegisterFile::new(k.isa()),
+        mm: Some(Rc::clone(&mm)),
+        files: FileTable::empty(),
+        personality: first.personality.get(),
+    };
+    // The worker and its first thread are made without a pause in between: there is room for both, or for neither.
+    let room = k.config.max_tasks.saturating_sub(k.tasks.borrow().len());
+    let worker = if room < 2 {
+        Err(NODE_IS_FULL)
+    } else {
+        process::new_task(k, spec)
+    };
+    let worker = match worker {
+        Ok(worker) => worker,
+        Err(errno) => return refuse(k, rc, errno, &full(k)),
     };
     worker.thread.set(Some(k.exec.current()));
     worker.popcorn.is_worker.set(true);
@@ -163,10 +168,16 @@ fn construct_mm(
 /// The process cannot be built here. K52 says nothing to home, which waits for ever; by default every waiting thread is told.
 fn refuse(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, errno: Errno, why: &str) {
     if k.config.profile == Profile::K52 {
-        return k.halt(Halt::WouldBug(format!("cannot open executable: {why}")));
+        return k.halt(match errno {
+            NODE_IS_FULL => Halt::WouldHang(format!("clone is tried again for ever: {why}")),
+            _ => Halt::WouldBug(format!("cannot open executable: {why}")),
+        });
     }
     k.event(&Event::Refused { home: rc.home, why });
-    signal::remote::forget_actions(k, rc.home, rc.tgid);
+    // When there is room again the process may come, without another word about its actions.
+    if errno != NODE_IS_FULL {
+        signal::remote::forget_actions(k, rc.home, rc.tgid);
+    }
     for envelope in rc.remote_works.take() {
         if let Some(request) = parse::<CloneRequest>(k, &envelope) {
             send_exit_remote(
@@ -197,7 +208,7 @@ async fn run_remote_worker(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<T
             continue;
         };
         match envelope.kind() {
-            Ok(MessageType::TaskMigrate) => fork_remote_thread(k, rc, worker, &envelope).await,
+            Ok(MessageType::TaskMigrate) => fork_remote_thread(k, rc, worker, &envelope),
             Ok(MessageType::VmaOpRequest) => {
                 vma_server::process_vma_op_request(k, worker, envelope).await
             }
@@ -215,8 +226,9 @@ async fn run_remote_worker(k: &Rc<Kernel>, rc: &Rc<RemoteContext>, worker: &Rc<T
     }
 }
 
-/// `fork_remote_thread`: a thread of the worker's group that goes on where the migrant stopped.
-async fn fork_remote_thread(
+/// `fork_remote_thread`: a thread of the worker's group that goes on where the migrant stopped. K52 tries until there is room for it; by default
+/// home is told that there is none.
+fn fork_remote_thread(
     k: &Rc<Kernel>,
     rc: &Rc<RemoteContext>,
     worker: &Rc<Task>,
@@ -225,14 +237,22 @@ async fn fork_remote_thread(
     let Some(request) = parse::<CloneRequest>(k, envelope).copied() else {
         return;
     };
-    let task = new_remote_task(
-        k,
-        rc,
-        worker,
-        RegisterFile::new(k.isa()),
-        Pid(request.origin_pid.get()),
-    )
-    .await;
+    let origin_pid = Pid(request.origin_pid.get());
+    let regs = RegisterFile::new(k.isa());
+    let task = match new_remote_task(k, rc, worker, regs, origin_pid) {
+        Ok(task) => task,
+        Err(_) if k.config.profile == Profile::K52 => {
+            let why = full(k);
+            return k.halt(Halt::WouldHang(format!(
+                "clone is tried again for ever: {why}"
+            )));
+        }
+        Err(errno) => {
+            let why = &full(k);
+            k.event(&Event::Refused { home: rc.home, why });
+            return send_exit_remote(k, rc.home, origin_pid, Pid::NONE, -errno.raw());
+        }
+    };
     let (kernel, context) = (Rc::clone(k), Rc::clone(rc));
     let runner = Rc::clone(&task);
     let name = format!("{}/{}", task.comm.borrow(), task.pid);
@@ -242,32 +262,37 @@ async fn fork_remote_thread(
     task.thread.set(Some(thread));
 }
 
-/// A task of the worker's group, bound to its shadow at home. Tried again until it succeeds, as the original's clone is.
-pub(super) async fn new_remote_task(
+/// A task of the worker's group, bound to its shadow at home. [`NODE_IS_FULL`]: there are as many tasks as there may be.
+pub(super) fn new_remote_task(
     k: &Rc<Kernel>,
     rc: &Rc<RemoteContext>,
     worker: &Rc<Task>,
     regs: RegisterFile,
     origin_pid: Pid,
-) -> Rc<Task> {
+) -> Result<Rc<Task>, Errno> {
     k.charge(Cost::CloneThread);
-    loop {
-        let spec = TaskSpec {
-            group: Some(Rc::clone(&worker.group)),
-            comm: worker.comm.borrow().clone(),
-            regs: regs.clone(),
-            mm: Some(worker.mm()),
-            files: FileTable::empty(),
-            personality: worker.personality.get(),
-        };
-        match process::new_task(k, spec) {
-            Ok(task) => {
-                become_remote(&task, rc, origin_pid);
-                return task;
-            }
-            Err(_) => retry_later(k).await,
-        }
-    }
+    let spec = TaskSpec {
+        group: Some(Rc::clone(&worker.group)),
+        comm: worker.comm.borrow().clone(),
+        regs,
+        mm: Some(worker.mm()),
+        files: FileTable::empty(),
+        personality: worker.personality.get(),
+    };
+    let task = process::new_task(k, spec)?;
+    become_remote(&task, rc, origin_pid);
+    Ok(task)
+}
+
+/// What [`process::new_task`] says when the node has no room for another task.
+pub(super) const NODE_IS_FULL: Errno = Errno::EAGAIN;
+
+fn full(k: &Kernel) -> String {
+    format!(
+        "node {} has as many tasks as it may have, {}",
+        k.nid(),
+        k.config.max_tasks
+    )
 }
 
 /// `remote_thread_main`: registers, pairing, user mode.
@@ -324,9 +349,15 @@ pub fn handle_signal_fwd(k: &Rc<Kernel>, envelope: Envelope) {
     let Some(request) = parse::<SignalTrans>(k, &envelope) else {
         return;
     };
+    let origin = (Some(envelope.from), Pid(request.origin_pid.get()));
+    let task = k.find_task(Pid(request.remote_pid.get())).filter(|task| {
+        let popcorn = &task.popcorn;
+        let is_twin = popcorn.at_remote.get() && !popcorn.is_worker.get();
+        is_twin && (popcorn.peer_nid.get(), popcorn.peer_pid.get()) == origin
+    });
     // The thread may have ended or gone home meanwhile: nothing to do then.
-    if let Some(task) = k.find_task(Pid(request.remote_pid.get())) {
-        kill(k, &task, Signal(request.sig.get()));
+    if let (Some(task), Ok(signal)) = (task, Signal::new(request.sig.get())) {
+        kill(k, &task, signal);
     }
 }
 
@@ -352,13 +383,6 @@ fn become_remote(task: &Task, rc: &Rc<RemoteContext>, origin_pid: Pid) {
 fn comm_of(path: &str) -> String {
     let name = path.rsplit('/').next().unwrap_or(path);
     name.chars().take(15).collect()
-}
-
-async fn retry_later(k: &Rc<Kernel>) {
-    let pause = SimDuration::from_ms(1);
-    k.exec
-        .sleep(pause, WaitRecord::new("room for another task"))
-        .await;
 }
 
 /// The home of a process, for those who hold only the context.

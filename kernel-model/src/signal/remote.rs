@@ -17,7 +17,7 @@ use std::rc::Rc;
 use isa::layout::{Sigaltstack, Siginfo};
 use isa::wire::FieldArch;
 use msglayer::messages::{SignalAction, SignalInfo, SignalInterrupt, SignalMask};
-use msglayer::{Envelope, Nid, WsId};
+use msglayer::{Envelope, MessageType, Nid, WsId};
 use zerocopy::little_endian::U64;
 use zerocopy::{FromBytes, FromZeros, IntoBytes};
 
@@ -322,7 +322,14 @@ fn come_back(k: &Rc<Kernel>, message: &SignalInfo, info: Siginfo) -> Result<(), 
     // A thread that has ended needs its signals no more.
     let Some(task) = task else { return Ok(()) };
     // The shadow has not taken the message yet with which its twin has left: it will look when it has.
-    let under_way = task.is_away() && task.popcorn.peer_pid.get() == Pid(message.remote_pid.get());
+    let left = [MessageType::TaskMigrateBack, MessageType::TaskExitRemote];
+    let mail = task
+        .popcorn
+        .remote_work
+        .borrow()
+        .as_ref()
+        .map(Envelope::kind);
+    let under_way = mail.is_some_and(|kind| kind.is_ok_and(|kind| left.contains(&kind)));
     let blocked = task.signals.blocked.get() & signal_of(&info).bit() != 0;
     match (group, under_way) {
         (true, true) if !blocked => task.group.signals.pending.add(info).map(|_| ()),

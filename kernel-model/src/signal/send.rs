@@ -52,7 +52,7 @@ pub(crate) fn exists(k: &Kernel, caller: &Rc<Task>, pid: Pid) -> Option<Rc<Task>
     let threads = caller.group.threads.borrow();
     threads
         .values()
-        .find(|task| pid == task.signals.first_twin.get() || pid == task.popcorn.peer_pid.get())
+        .find(|task| pid == task.popcorn.first_twin.get() || pid == task.popcorn.peer_pid.get())
         .cloned()
 }
 

@@ -8,7 +8,6 @@ use isa::layout::signal_frame::FaultContext;
 
 use super::timer::RealTimer;
 use super::{Pending, SigHand};
-use crate::ids::Pid;
 
 /// A task's part.
 #[derive(Debug)]
@@ -37,9 +36,6 @@ pub struct SignalState {
     pub interrupted: Cell<Option<i32>>,
     /// At home, of a shadow: its twin has been told that the group ends.
     pub end_told: Cell<bool>,
-    /// At home: the pid that the thread had on the first node that it was on elsewhere. The program may know it by that: one that was created
-    /// there is known by no other.
-    pub first_twin: Cell<Pid>,
 }
 
 impl Default for SignalState {
@@ -57,7 +53,6 @@ impl Default for SignalState {
             serving: Cell::new(None),
             interrupted: Cell::new(None),
             end_told: Cell::new(false),
-            first_twin: Cell::new(Pid::NONE),
         }
     }
 }

@@ -14,7 +14,7 @@ use msglayer::Envelope;
 use msglayer::messages::{SyscallFwd, SyscallRep};
 use zerocopy::FromZeros;
 
-use super::{Caller, SyscallOutcome};
+use super::{Call, Caller, SyscallOutcome};
 use crate::config::Profile;
 use crate::exec::WaitRecord;
 use crate::kernel::Kernel;
@@ -67,6 +67,9 @@ const CALLS: &[(u32, Sysno)] = &[
     (FIRST_EXTENSION + 9, Sysno::Getcwd),
     (FIRST_EXTENSION + 10, Sysno::Readlink),
     (FIRST_EXTENSION + 11, Sysno::Readlinkat),
+    (FIRST_EXTENSION + 12, Sysno::SetRobustList),
+    (FIRST_EXTENSION + 13, Sysno::GetRobustList),
+    (FIRST_EXTENSION + 14, Sysno::SetTidAddress),
     (FIRST_EXTENSION + 40, Sysno::Kill),
     (FIRST_EXTENSION + 41, Sysno::Tkill),
     (FIRST_EXTENSION + 42, Sysno::Tgkill),
@@ -127,9 +130,10 @@ pub fn forwarded_calls() -> impl Iterator<Item = (u32, Sysno)> {
     CALLS.iter().copied()
 }
 
-/// Whether a remote thread's call goes home: under K52 only what the original's table has. rt_sigpending(2) asks home only for its part.
+/// Whether a remote thread's call goes home as it is: under K52 only what the original's table has. rt_sigpending(2) and set_tid_address(2) ask home only
+/// for its part.
 pub fn is_forwarded(profile: Profile, sysno: Sysno) -> bool {
-    sysno != Sysno::RtSigpending
+    !matches!(sysno, Sysno::RtSigpending | Sysno::SetTidAddress)
         && CALLS.iter().any(|(number, call)| {
             *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
         })
@@ -186,6 +190,16 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
     let result = match call_of(request.call_type.get()) {
         Some(ForwardedCall::Clone) => {
             process_server::serve_remote_clone(k, task, envelope.from, args[0])
+        }
+        Some(ForwardedCall::Call(Sysno::RtSigpending)) => {
+            let caller = Caller { abi: k.isa() };
+            super::signal_mask::rt_sigpending_of_twin(Call {
+                k,
+                task,
+                caller,
+                args,
+            })
+            .await
         }
         Some(ForwardedCall::Call(sysno)) => {
             let abi = k

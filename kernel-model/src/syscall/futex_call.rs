@@ -2,7 +2,7 @@
 
 use isa::Errno;
 
-use super::Call;
+use super::{Call, valid_ns};
 use crate::futex::{FutexCall, do_futex, process_server_do_futex_remote};
 use crate::mm::UserPtr;
 
@@ -10,8 +10,11 @@ use crate::mm::UserPtr;
 pub(super) async fn futex(call: Call<'_>) -> Result<u64, Errno> {
     let op = call.int(1);
     let timeout = match UserPtr::new(call.args[3]).non_null() {
+        // Before anything else is looked at, as in Linux; and home takes negative seconds for no limit.
         Some(timeout) if FutexCall::takes_timeout(op) => {
-            Some(timeout.read(call.k, call.task).await?)
+            let timeout = timeout.read(call.k, call.task).await?;
+            valid_ns(timeout).ok_or(Errno::EINVAL)?;
+            Some(timeout)
         }
         _ => None,
     };

@@ -38,21 +38,30 @@ pub(super) async fn rt_sigprocmask(call: Call<'_>) -> Result<u64, Errno> {
     Ok(0)
 }
 
-/// rt_sigpending(2): what is pending and blocked. A remote thread asks home for the group's.
+/// rt_sigpending(2): what is pending and blocked. Home answers for a remote thread, because the group's signals are there.
 pub(super) async fn rt_sigpending(call: Call<'_>) -> Result<u64, Errno> {
+    let (k, task) = (call.k, call.task);
+    if task.popcorn.at_remote.get() && k.config.profile == Profile::Kettle {
+        let own = task.signals.pending.set();
+        let args = [call.args[0], call.args[1], own, 0, 0, 0];
+        return forward_syscall(k, task, Sysno::RtSigpending, args).await;
+    }
+    store_pending(&call, 0).await
+}
+
+/// Home's part of a remote thread's rt_sigpending(2): `args[2]` are the signals that wait for the thread where it is.
+pub(super) async fn rt_sigpending_of_twin(call: Call<'_>) -> Result<u64, Errno> {
+    store_pending(&call, call.args[2]).await
+}
+
+async fn store_pending(call: &Call<'_>, elsewhere: u64) -> Result<u64, Errno> {
     if call.args[1] > KernelSigaction::SIGSET_SIZE {
         return Err(Errno::EINVAL);
     }
-    let (k, task) = (call.k, call.task);
-    let mut pending = task.signals.pending.set() | task.group.signals.pending.set();
-    if task.popcorn.at_remote.get() && k.config.profile == Profile::Kettle {
-        forward_syscall(k, task, Sysno::RtSigpending, call.args).await?;
-        let set: U64 = UserPtr::new(call.args[0]).read(k, task).await?;
-        pending |= set.get();
-    }
-    let set = pending & task.signals.blocked.get();
-    let bytes = set.to_le_bytes();
-    copy_to_user(k, task, call.addr(0), &bytes[..call.args[1] as usize]).await?;
+    let task = call.task;
+    let pending = task.signals.pending.set() | task.group.signals.pending.set() | elsewhere;
+    let bytes = (pending & task.signals.blocked.get()).to_le_bytes();
+    copy_to_user(call.k, task, call.addr(0), &bytes[..call.args[1] as usize]).await?;
     Ok(0)
 }
 

@@ -6,6 +6,7 @@ use rand_core::Rng;
 use zerocopy::little_endian::U64;
 
 use super::Call;
+use super::threads::check_thread;
 use crate::mm::{STACK_LIMIT, UserPtr, copy_to_user};
 
 /// uname(2): the kernel is Popcorn's, the name is the node's.
@@ -31,7 +32,7 @@ pub(super) async fn getrandom(call: Call<'_>) -> Result<u64, Errno> {
     let mut done = 0;
     while done < len {
         let mut bytes = vec![0; CHUNK.min((len - done) as usize)];
-        call.k.rng.borrow_mut().fill_bytes(&mut bytes);
+        call.k.guest_random.borrow_mut().fill_bytes(&mut bytes);
         copy_to_user(call.k, call.task, call.addr(0).wrapping_add(done), &bytes).await?;
         done += bytes.len() as u64;
         if call.task.is_dying() {
@@ -46,12 +47,9 @@ const RLIM_NLIMITS: i32 = 16;
 const RLIMIT_STACK: i32 = 3;
 const RLIMIT_NOFILE: i32 = 7;
 
-/// prlimit(2) for the caller: the limits that the model has. New ones are taken without effect.
+/// prlimit(2) for a thread of the caller's process: the limits that the model has. New ones are taken without effect.
 pub(super) async fn prlimit64(call: Call<'_>) -> Result<u64, Errno> {
-    let pid = call.int(0);
-    if pid != 0 && pid != call.task.tgid().0 {
-        return Err(Errno::ESRCH);
-    }
+    check_thread(&call, call.int(0)).await?;
     limits(&call, call.int(1), call.args[2], call.args[3]).await
 }
 
@@ -140,9 +138,16 @@ pub(super) async fn times(call: Call<'_>) -> Result<u64, Errno> {
     Ok(ticks)
 }
 
+/// wait4(2)'s options: WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE.
+const WAIT_KNOWN: u32 = 0xe000_000b;
+
 /// wait4(2): there is no fork, and so there are no children.
-pub(super) async fn wait4(_: Call<'_>) -> Result<u64, Errno> {
-    Err(Errno::ECHILD)
+pub(super) async fn wait4(call: Call<'_>) -> Result<u64, Errno> {
+    Err(match call.int(0) {
+        _ if call.uint(2) & !WAIT_KNOWN != 0 => Errno::EINVAL,
+        i32::MIN => Errno::ESRCH,
+        _ => Errno::ECHILD,
+    })
 }
 
 /// sync(2): what is written is where it will ever be.

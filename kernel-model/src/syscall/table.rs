@@ -121,6 +121,7 @@ const TABLE: &[(Sysno, Implementation)] = calls! {
     Clone => threads::clone,
     SetTidAddress => threads::set_tid_address,
     SetRobustList => threads::set_robust_list,
+    GetRobustList => threads::get_robust_list,
     SchedGetaffinity => threads::sched_getaffinity,
     Getcpu => threads::getcpu,
     ArchPrctl => threads::arch_prctl,

@@ -1,12 +1,20 @@
 //! Threads and where they run: clone(2), exit(2), thread ids, the thread pointer, CPU affinity.
 
+use std::rc::Rc;
+
 use isa::Errno;
 use isa::layout::CloneArgs;
+use isa::syscall::Sysno;
 use zerocopy::little_endian::{U32, U64};
 
+use super::forward::forward_syscall;
 use super::{Call, SyscallOutcome};
+use crate::config::Profile;
+use crate::futex::ROBUST_HEAD_LEN;
+use crate::ids::Pid;
 use crate::mm::{UserPtr, copy_to_user};
 use crate::process;
+use crate::signal;
 use crate::task::ExitStatus;
 
 /// exit(2): this thread ends.
@@ -31,24 +39,61 @@ pub(super) async fn clone(call: Call<'_>) -> Result<u64, Errno> {
     .await
 }
 
-/// set_tid_address(2).
+/// set_tid_address(2). A remote thread's word is cleared at home, wherever it ends; the result is its pid here.
 pub(super) async fn set_tid_address(call: Call<'_>) -> Result<u64, Errno> {
+    if asks_home(&call) {
+        forward_syscall(call.k, call.task, Sysno::SetTidAddress, call.args).await?;
+        return Ok(call.task.pid.0.unsigned_abs().into());
+    }
     call.task
         .clear_child_tid
         .set(Some(call.addr(0)).filter(|addr| addr.0 != 0));
     Ok(call.task.pid.0.unsigned_abs().into())
 }
 
-/// Size of `struct robust_list_head`.
-const ROBUST_HEAD_LEN: u64 = 24;
+/// Whether the caller is a remote thread whose state of this kind is home's.
+fn asks_home(call: &Call<'_>) -> bool {
+    call.task.popcorn.at_remote.get() && call.k.config.profile == Profile::Kettle
+}
 
-/// set_robust_list(2): accepted; the list is not walked when a thread ends.
+/// set_robust_list(2).
 pub(super) async fn set_robust_list(call: Call<'_>) -> Result<u64, Errno> {
-    if call.args[1] == ROBUST_HEAD_LEN {
-        Ok(0)
-    } else {
-        Err(Errno::EINVAL)
+    if call.args[1] != ROBUST_HEAD_LEN {
+        return Err(Errno::EINVAL);
     }
+    let head = Some(call.addr(0)).filter(|addr| addr.0 != 0);
+    call.task.robust_list.set(head);
+    Ok(0)
+}
+
+/// get_robust_list(2). ESRCH: there is no such thread.
+pub(super) async fn get_robust_list(call: Call<'_>) -> Result<u64, Errno> {
+    let of = match call.int(0) {
+        0 => Rc::clone(call.task),
+        pid => signal::exists(call.k, call.task, Pid(pid)).ok_or(Errno::ESRCH)?,
+    };
+    let head = of.robust_list.get().map_or(0, |addr| addr.0);
+    for (index, value) in [(2, ROBUST_HEAD_LEN), (1, head)] {
+        UserPtr::new(call.args[index])
+            .write(call.k, call.task, &U64::new(value))
+            .await?;
+    }
+    Ok(0)
+}
+
+/// Demands that `pid` is a thread of which the caller may know, wherever it is; 0 is the caller. ESRCH: there is none.
+pub(super) async fn check_thread(call: &Call<'_>, pid: i32) -> Result<(), Errno> {
+    let process = call.task.remote().map_or(call.task.tgid(), |rc| rc.tgid);
+    if pid == 0 || pid == process.0 || signal::exists(call.k, call.task, Pid(pid)).is_some() {
+        return Ok(());
+    }
+    if pid > 0 && asks_home(call) {
+        // Signal 0 only asks.
+        let args = [u64::from(pid.unsigned_abs()), 0, 0, 0, 0, 0];
+        forward_syscall(call.k, call.task, Sysno::Tkill, args).await?;
+        return Ok(());
+    }
+    Err(Errno::ESRCH)
 }
 
 /// sched_yield(2).
@@ -57,7 +102,7 @@ pub(super) async fn sched_yield(call: Call<'_>) -> Result<u64, Errno> {
     Ok(0)
 }
 
-/// sched_getaffinity(2): every CPU of the node. Returns the size of the kernel's mask, as the system call does.
+/// sched_getaffinity(2): every CPU of the caller's node, whichever thread is meant. Returns the size of the kernel's mask, as the system call does.
 pub(super) async fn sched_getaffinity(call: Call<'_>) -> Result<u64, Errno> {
     let mask = (0..call.k.config.cpus).fold(
         vec![0_u64; usize::from(call.k.config.cpus.div_ceil(64))],
@@ -71,6 +116,7 @@ pub(super) async fn sched_getaffinity(call: Call<'_>) -> Result<u64, Errno> {
     if room < bytes.len() as u64 || !room.is_multiple_of(8) {
         return Err(Errno::EINVAL);
     }
+    check_thread(&call, call.int(0)).await?;
     copy_to_user(call.k, call.task, call.addr(2), &bytes).await?;
     Ok(bytes.len() as u64)
 }

@@ -82,7 +82,7 @@ fn a_wait_that_nobody_ends_is_a_report() {
     .assert_eq(&deadlock(0));
     expect![[r#"
         node 0: prog/1000 waits for a futex at 0x601000, since 152.496 us
-        node 1: prog/2001 waits for the reply to a futex call at 0x601000, node 0 task 1000, since 140.037 us
+        node 1: prog/101001 waits for the reply to a futex call at 0x601000, node 0 task 1000, since 140.037 us
     "#]].assert_eq(&deadlock(1));
 }
 

@@ -22,8 +22,8 @@ const STACK_START: u64 = STACK_PAGE - 0x2_0000;
 const TASK_SIZE: u64 = 0x7fff_ffff_f000;
 /// The process at home, which is its only thread; the worker and the thread at the guest.
 const HOME: i32 = 1000;
-const WORKER: i32 = 2000;
-const GUEST: i32 = 2001;
+const WORKER: i32 = 101000;
+const GUEST: i32 = 101001;
 
 /// Reads the stack, writes it, reads the data, as a compiled program does first.
 fn script() -> Vec<Op> {

@@ -210,7 +210,7 @@ fn from_one_guest_to_another() {
     let (outcome, _) = Setup::mixed(3)
         .with(|s| s.profile = Profile::K52)
         .run(script);
-    let why = "task 2001 goes from one guest to another, node 2, without coming home";
+    let why = "task 101001 goes from one guest to another, node 2, without coming home";
     assert_eq!(
         outcome,
         Outcome::Halted(Nid::new(1).unwrap(), Halt::WouldBug(why.to_owned()))

@@ -116,9 +116,9 @@ fn a_worker_is_made_once_and_pairing_comes_every_time() {
         assert_eq!(
             seen,
             [
-                (1, 0, 2000, 2001, 1000),
-                (1, 0, 2000, 2002, 1000),
-                (1, 0, 2000, 2003, 1000)
+                (1, 0, 101000, 101001, 1000),
+                (1, 0, 101000, 101002, 1000),
+                (1, 0, 101000, 101003, 1000)
             ]
         );
         assert_eq!(hops(&cluster), [(0, 1, false), (1, 0, true)].repeat(3));
@@ -197,7 +197,7 @@ fn several_threads_are_away_at_once() {
             .collect();
         assert_eq!(
             workers,
-            BTreeSet::from([(1, 2000), (2, 3000), (3, 4000)]),
+            BTreeSet::from([(1, 101000), (2, 201000), (3, 301000)]),
             "one worker a node"
         );
         assert_eq!(
@@ -255,7 +255,7 @@ fn a_thread_that_is_created_on_a_guest() {
         let (outcome, _) = Setup::new(&isas)
             .with(|s| s.profile = Profile::K52)
             .run(script);
-        let why = "task 2001 creates a thread on a guest; its first fault goes to node -1";
+        let why = "task 101001 creates a thread on a guest; its first fault goes to node -1";
         assert_eq!(
             outcome,
             Outcome::Halted(Nid::new(1).unwrap(), Halt::WouldHang(why.to_owned()))
@@ -290,7 +290,7 @@ fn a_thread_ends_on_a_guest() {
                 )
             })
             .collect();
-        assert_eq!(ends, [(1, 0, 1001, 2001, 9 << 8)]);
+        assert_eq!(ends, [(1, 0, 1001, 101001, 9 << 8)]);
         assert!(
             exits(&cluster).contains(&(0, 1001, 9 << 8)),
             "its shadow ends with the same status"
@@ -315,7 +315,7 @@ fn the_last_thread_ends_on_a_guest() {
         told.iter()
             .map(|(_, to, m)| (*to, m.remote_pid.get(), m.exit_code.get()))
             .collect::<Vec<_>>(),
-        [(1, 2000, 7 << 8)]
+        [(1, 101000, 7 << 8)]
     );
 }
 

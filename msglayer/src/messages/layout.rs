@@ -165,6 +165,7 @@ pub const LAYOUTS: &[&Layout] = {
         SignalAction::WIRE,
         SignalMask::WIRE,
         SignalInterrupt::WIRE,
+        OnwardReply::WIRE,
     ]
 };
 

@@ -45,7 +45,8 @@ pub use path::{PATH_FIELD_SIZE, PathField};
 pub use signal::{SignalAction, SignalInfo, SignalInterrupt, SignalMask};
 pub use syscall_fwd::{PcnSyscall, SignalTrans, SyscallFwd, SyscallRep};
 pub use task::{
-    BackMigrationRequest, CloneRequest, OriginTaskExit, RemoteTaskExit, RemoteTaskPairing,
+    BackMigrationRequest, CloneRequest, OnwardReply, OriginTaskExit, RemoteTaskExit,
+    RemoteTaskPairing,
 };
 pub use vm_fault::{FaultFlags, VmFault};
 pub use vma::{VmaInfoRequest, VmaInfoResponse, VmaOp, VmaOpRequest, VmaOpResponse};

@@ -102,3 +102,17 @@ kmsg! {
         pub exit_code: I32,
     }
 }
+
+kmsg! {
+    /// Whether the thread goes on at the node to which it wanted to go from this one. Kettle's own: K52 has no way from one guest to another.
+    pub struct OnwardReply: TaskOnwardReply {
+        /// The thread at its origin.
+        pub origin_pid: I32,
+        /// The thread where it waits.
+        pub remote_pid: I32,
+        /// Where the answer is awaited.
+        pub remote_ws: I32,
+        /// 0: it has been taken, and this one ends. A negative errno: it stays.
+        pub ret: I32,
+    }
+}

@@ -170,7 +170,7 @@ async fn fetch(
                 InodeKind::Device(Device::Null) | InodeKind::Symlink(_) => 0,
                 InodeKind::Device(Device::Zero) => bytes.len(),
                 InodeKind::Device(Device::Random) => {
-                    call.k.rng.borrow_mut().fill_bytes(&mut bytes);
+                    call.k.guest_random.borrow_mut().fill_bytes(&mut bytes);
                     bytes.len()
                 }
                 InodeKind::File(_) => inode.read_at(offset, &mut bytes),

@@ -1,9 +1,9 @@
 //! poll(2) and ppoll(2). Files and the console are always ready; only pipes make anybody wait.
 
 use isa::Errno;
-use isa::layout::Timespec;
+use isa::layout::{KernelSigaction, Timespec};
 use msglayer::{SimDuration, SimTime};
-use zerocopy::little_endian::{I16, I32};
+use zerocopy::little_endian::{I16, I32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Call;
@@ -47,6 +47,12 @@ pub(in super::super) async fn ppoll(call: Call<'_>) -> Result<u64, Errno> {
             Some(span_of_ns(valid_ns(time).ok_or(Errno::EINVAL)?))
         }
     };
+    if let Some(mask) = UserPtr::<U64>::new(call.args[3]).non_null() {
+        if call.args[4] != KernelSigaction::SIGSET_SIZE {
+            return Err(Errno::EINVAL);
+        }
+        mask.read(call.k, call.task).await?;
+    }
     wait(&call, timeout).await
 }
 

@@ -53,6 +53,12 @@ pub enum What {
     },
     Refused(String),
     Log(String),
+    /// A thread's call, as it saw it.
+    Call {
+        pid: i32,
+        name: String,
+        ret: u64,
+    },
     /// A script told something.
     Told(&'static str, u64),
     /// Everything else, in words.
@@ -295,6 +301,11 @@ impl EventSink for Recorder {
             Event::Output { bytes, .. } => What::Output(bytes.to_vec()),
             Event::Exit { pid, code } => What::Exit { pid: pid.0, code },
             Event::Refused { why, .. } => What::Refused(why.to_owned()),
+            Event::Syscall { pid, name, ret, .. } => What::Call {
+                pid: pid.0,
+                name: name.to_owned(),
+                ret,
+            },
             Event::Log { text } => What::Log(text.to_owned()),
             _ => What::Other(format!("{event:?}")),
         };
