@@ -179,6 +179,8 @@ message_types! {
     48 SignalInterrupt "SIGNAL_INTERRUPT" 22 D -;
     /// Kettle's: whether the node has taken the thread to which it wanted to go on from this one: origin to remote.
     49 TaskOnwardReply "TASK_ONWARD_REPLY" 26 D TaskMigrateBack;
+    /// Kettle's: the result of a system call that does not fit into 32 bits: origin to remote.
+    50 SyscallRepLong "SYSCALL_REP_LONG" 26 D SyscallFwd;
 }
 
 impl MessageType {

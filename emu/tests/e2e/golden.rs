@@ -57,13 +57,14 @@ const SIZES: [(&str, u64); 20] = [
     ("SIGNAL_FWD", 27),
 ];
 
-/// The same of messages that the kernel does not have: Kettle's own, for signals and for hops from guest to guest.
-const OWN_SIZES: [(&str, u64); 5] = [
+/// The same of messages that the kernel does not have: Kettle's own, for signals for hops from guest to guest, and for long results.
+const OWN_SIZES: [(&str, u64); 6] = [
     ("SIGNAL_INFO", 72),
     ("SIGNAL_ACTION", 50),
     ("SIGNAL_MASK", 34),
     ("SIGNAL_INTERRUPT", 22),
     ("TASK_ONWARD_REPLY", 26),
+    ("SYSCALL_REP_LONG", 26),
 ];
 
 #[test]

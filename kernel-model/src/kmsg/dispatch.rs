@@ -89,6 +89,10 @@ pub(super) fn handlers() -> HandlerTable<Handler> {
             Direct(syscall::forward::handle_syscall_reply),
         ),
         (
+            MessageType::SyscallRepLong,
+            Direct(syscall::forward::handle_syscall_reply_long),
+        ),
+        (
             MessageType::SignalFwd,
             Direct(process_server::handle_signal_fwd),
         ),

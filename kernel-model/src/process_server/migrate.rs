@@ -251,7 +251,7 @@ pub(super) struct Onward {
 impl Onward {
     fn write(self, arch: &mut FieldArch) {
         let station = u64::from(self.station.cast_unsigned());
-        arch.oob[0].set(self.nid.index() as u64 + 1 | station << 32);
+        arch.oob[0].set((station << 32) | (self.nid.index() as u64 + 1));
     }
 
     /// Takes it out of a message. `None`: the thread stays at home.

@@ -43,6 +43,10 @@ pub(crate) fn send_signal(
 
 /// The task that a process means by a pid: a thread of this node, or one of the caller's process by the pid that it has, first had, elsewhere.
 pub(crate) fn exists(k: &Kernel, caller: &Rc<Task>, pid: Pid) -> Option<Rc<Task>> {
+    // Nobody is the twin of a thread that is at home.
+    if pid.0 <= 0 {
+        return None;
+    }
     if let Some(task) = k
         .find_task(pid)
         .filter(|task| !task.popcorn.is_worker.get())

@@ -4,14 +4,15 @@
 //! call numbers is kept; what it does not have and programs need is added above [`FIRST_EXTENSION`], default profile only.
 //!
 //! Deviations of the default profile: the call goes to the process' home (K52: always node 0), and structures are written in the layout of
-//! the *calling* node's ISA (K52: the layout of home). As in K52 the result travels in 32 bits.
+//! the *calling* node's ISA (K52: the layout of home). As in K52 the result travels in 32 bits; one that is longer (lseek(2)) has a message of
+//! its own.
 
 use std::rc::Rc;
 
 use isa::Errno;
 use isa::syscall::Sysno;
-use msglayer::Envelope;
-use msglayer::messages::{SyscallFwd, SyscallRep};
+use msglayer::messages::{SyscallFwd, SyscallRep, SyscallRepLong};
+use msglayer::{Envelope, MessageType};
 use zerocopy::FromZeros;
 
 use super::{Call, Caller, SyscallOutcome};
@@ -176,6 +177,11 @@ pub(crate) async fn call_home(
     let reply = station.wait(k, record).await;
     task.signals.forwarded.set(None);
     let reply = reply.ok_or(Errno::EIO)?;
+    if reply.kind() == Ok(MessageType::SyscallRepLong) {
+        return parse::<SyscallRepLong>(k, &reply)
+            .map(|reply| reply.ret.get())
+            .ok_or(Errno::EIO);
+    }
     let reply = parse::<SyscallRep>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(i64::from(reply.ret.get()) as u64)
 }
@@ -221,6 +227,14 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
     {
         process_server::end_before_reply(k, task);
     }
+    let long = result.ok().filter(|value| i32::try_from(*value).is_err());
+    if let Some(value) = long.filter(|_| k.config.profile == Profile::Kettle) {
+        let mut reply = SyscallRepLong::new_zeroed();
+        reply.origin_pid.set(task.pid.0);
+        reply.remote_ws.set(request.remote_ws.get());
+        reply.ret.set(value);
+        return pcn_kmsg_send(k, envelope.from, reply);
+    }
     let mut reply = SyscallRep::new_zeroed();
     reply.origin_pid.set(task.pid.0);
     reply.remote_ws.set(request.remote_ws.get());
@@ -243,6 +257,14 @@ fn sends_signals(sysno: Sysno) -> bool {
 /// `handle_syscall_reply`.
 pub(crate) fn handle_syscall_reply(k: &Rc<Kernel>, envelope: Envelope) {
     let Some(reply) = parse::<SyscallRep>(k, &envelope) else {
+        return;
+    };
+    WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));
+}
+
+/// The same for a result that does not fit into 32 bits.
+pub(crate) fn handle_syscall_reply_long(k: &Rc<Kernel>, envelope: Envelope) {
+    let Some(reply) = parse::<SyscallRepLong>(k, &envelope) else {
         return;
     };
     WaitStation::complete(k, reply.remote_ws.get(), Some(envelope.clone()));

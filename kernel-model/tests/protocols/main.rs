@@ -1,5 +1,6 @@
 //! Popcorn's protocols as the modelled kernels speak them, on clusters of scripted CPUs: no emulator, no guest code, every byte checked.
 
+mod bad_arguments;
 mod chaos;
 mod clock;
 mod coherence;
@@ -10,6 +11,7 @@ mod files;
 mod futex;
 mod golden_opening;
 mod hops;
+mod hostile;
 mod migrate_errors;
 mod migration;
 mod robust;

@@ -296,3 +296,18 @@ fn a_program_that_cannot_be_started_is_a_sentence() {
     });
     assert_eq!(node.events.log.borrow().as_slice(), ["still there"]);
 }
+
+#[test]
+fn pids_go_round_without_meeting_another_nodes() {
+    let node = Node::new(vec![exit(0)], &[], 256);
+    let task = node.start();
+    assert_eq!(task.pid.0, 1000);
+    let rest: Vec<_> = (0..200_000)
+        .map(|_| node.kernel.alloc_pid().expect("nearly all are free").0)
+        .collect();
+    assert_eq!(rest[0], 1001);
+    assert!(rest.iter().all(|pid| (1001..100_000).contains(pid)));
+    // After the last one comes the first that no living task has.
+    let last = rest.iter().position(|pid| *pid == 99_999).expect("reached");
+    assert_eq!(rest[last + 1], 1001);
+}

@@ -166,6 +166,7 @@ pub const LAYOUTS: &[&Layout] = {
         SignalMask::WIRE,
         SignalInterrupt::WIRE,
         OnwardReply::WIRE,
+        SyscallRepLong::WIRE,
     ]
 };
 

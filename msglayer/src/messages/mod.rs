@@ -43,7 +43,7 @@ pub use page::{
 };
 pub use path::{PATH_FIELD_SIZE, PathField};
 pub use signal::{SignalAction, SignalInfo, SignalInterrupt, SignalMask};
-pub use syscall_fwd::{PcnSyscall, SignalTrans, SyscallFwd, SyscallRep};
+pub use syscall_fwd::{PcnSyscall, SignalTrans, SyscallFwd, SyscallRep, SyscallRepLong};
 pub use task::{
     BackMigrationRequest, CloneRequest, OnwardReply, OriginTaskExit, RemoteTaskExit,
     RemoteTaskPairing,

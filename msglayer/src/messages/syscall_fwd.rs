@@ -1,7 +1,7 @@
 //! SYSCALL_* and SIGNAL_FWD: system calls of remote threads that K52 makes at the origin, and the one signal it sends after them.
 //!
 //! Pointers among the arguments stay as they are: the thread at the origin reads and writes through them, and the page server
-//! brings the pages. Results are cut to 32 bits, as in K52.
+//! brings the pages. Results travel in 32 bits, as in K52; larger ones in a message of their own.
 
 use zerocopy::little_endian::{I32, U32, U64};
 
@@ -36,6 +36,18 @@ kmsg! {
         pub sigpending: I32,
         /// The result, or a negative errno.
         pub ret: I32,
+    }
+}
+
+kmsg! {
+    /// What it returned, if [`SyscallRep`] has no room for it. Kettle's own: K52 cuts it.
+    pub struct SyscallRepLong: SyscallRepLong {
+        /// The thread at its origin.
+        pub origin_pid: I32,
+        /// Where the answer is awaited.
+        pub remote_ws: I32,
+        /// The result, which is no error.
+        pub ret: U64,
     }
 }
 

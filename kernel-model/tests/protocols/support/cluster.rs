@@ -36,6 +36,8 @@ pub enum Outcome {
     Exited(ExitStatus),
     /// Nothing is left to happen and somebody waits.
     Deadlock(String),
+    /// It goes on beyond the time that was set.
+    Unfinished,
     /// A kernel gave up.
     Halted(Nid, Halt),
 }
@@ -72,6 +74,8 @@ pub struct Setup {
     pub seed: u64,
     pub profile: Profile,
     pub max_tasks: usize,
+    /// When a run is cut off.
+    pub max_time: Option<SimTime>,
     /// More actions than this are a livelock.
     pub max_actions: u64,
 }
@@ -95,6 +99,7 @@ impl Setup {
             seed: defaults.seed,
             profile: defaults.profile,
             max_tasks: defaults.max_tasks,
+            max_time: None,
             max_actions: 3_000_000,
         }
     }
@@ -169,6 +174,7 @@ impl Setup {
             horizon: self.horizon,
             latency,
             jitter: self.jitter,
+            max_time: self.max_time,
             draws: RefCell::new(Draws(self.seed)),
             last_arrival: RefCell::default(),
             actions: Cell::new(self.max_actions),
@@ -230,6 +236,7 @@ pub struct Cluster {
     horizon: Horizon,
     latency: SimDuration,
     jitter: SimDuration,
+    max_time: Option<SimTime>,
     draws: RefCell<Draws>,
     last_arrival: RefCell<BTreeMap<(Nid, Nid), SimTime>>,
     actions: Cell<u64>,
@@ -253,6 +260,10 @@ impl Cluster {
                 .find_map(|k| Some(Outcome::Halted(k.nid(), k.halted()?)))
             {
                 return halted;
+            }
+            let late = |limit| self.kernels.iter().any(|k| k.exec.now() > limit);
+            if self.max_time.is_some_and(late) {
+                return Outcome::Unfinished;
             }
         }
         match self.task.as_ref().and_then(|task| task.group.exit_status()) {
