@@ -135,6 +135,14 @@ pub struct PopcornFields {
     pub first_twin: Cell<Pid>,
     /// At home: the pid that it had on the last node that it was on elsewhere.
     pub last_twin: Cell<Pid>,
+    /// At a guest: the wait station of a call that home makes for this thread and that a signal may end.
+    pub forwarded: Cell<Option<i32>>,
+    /// At home, of a shadow: the wait station of the call that it is making for its twin.
+    pub serving: Cell<Option<i32>>,
+    /// At home, of a shadow: the wait station of the call that its twin wants ended.
+    pub interrupted: Cell<Option<i32>>,
+    /// At home, of a shadow: its twin has been told that the group ends.
+    pub end_told: Cell<bool>,
     /// Where somebody proposed that it goes.
     pub migration_target_nid: Cell<Option<Nid>>,
     /// How often its faults had to be retried lately.
@@ -166,6 +174,10 @@ impl Default for PopcornFields {
             hop: Cell::new(None),
             first_twin: Cell::new(Pid::NONE),
             last_twin: Cell::new(Pid::NONE),
+            forwarded: Cell::new(None),
+            serving: Cell::new(None),
+            interrupted: Cell::new(None),
+            end_told: Cell::new(false),
             migration_target_nid: Cell::new(None),
             backoff_weight: Cell::new(0),
         }

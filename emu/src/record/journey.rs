@@ -39,6 +39,8 @@ struct Leg {
     to: Nid,
     departed: SimTime,
     arrived: Option<SimTime>,
+    /// As which task of the destination.
+    pid: Option<Pid>,
     told: Option<usize>,
     /// A page came since the last fault: that fault was not local.
     granted: bool,
@@ -192,6 +194,7 @@ impl Journey {
             to,
             departed: at,
             arrived: None,
+            pid: None,
             told,
             granted: false,
         };
@@ -294,6 +297,7 @@ impl Journey {
             return;
         };
         leg.arrived = Some(at);
+        leg.pid = Some(pid);
         self.routes
             .entry((leg.from, leg.to))
             .or_default()
@@ -439,8 +443,8 @@ impl Journey {
         self.twins.remove(&(nid, pid));
         self.born.remove(&ThreadKey { home: nid, pid });
         let here = match self.legs.get(&thread) {
-            // A thread that has left ends too, where it was: that is not the end of its journey.
-            Some(leg) => leg.arrived.is_some() && leg.to == nid,
+            // A thread that has left ends too, where it was, perhaps when it is there again: that is not the end of its journey.
+            Some(leg) => leg.to == nid && leg.pid == Some(pid),
             None => thread == (ThreadKey { home: nid, pid }),
         };
         if here {

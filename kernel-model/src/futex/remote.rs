@@ -49,7 +49,7 @@ pub async fn process_server_do_futex_remote(
         .addr(call.uaddr)
         .whom(home, task.popcorn.peer_pid.get());
     let reply = station.wait(k, record).await;
-    task.signals.forwarded.set(None);
+    task.popcorn.forwarded.set(None);
     let reply = reply.ok_or(Errno::EIO)?;
     let reply = parse::<RemoteFutexResponse>(k, &reply).ok_or(Errno::EIO)?;
     Errno::decode(reply.ret.get() as u64)
@@ -71,9 +71,9 @@ pub async fn process_remote_futex_request(k: &Rc<Kernel>, task: &Rc<Task>, envel
         val2: request.val2.get(),
         val3: request.val3.get(),
     };
-    task.signals.serving.set(Some(request.remote_ws.get()));
+    task.popcorn.serving.set(Some(request.remote_ws.get()));
     let result = do_futex(k, task, call).await;
-    task.signals.serving.set(None);
+    task.popcorn.serving.set(None);
     let mut reply = RemoteFutexResponse::new_zeroed();
     reply.remote_ws.set(request.remote_ws.get());
     reply.ret.set(Errno::encode(result) as i64);

@@ -96,7 +96,7 @@ async fn do_migration(
     exe_path(task)?;
     let arch = save_thread_info(k, task, isa, uregs).await?;
     let rc = get_remote_context(k, task);
-    one_life::shadow_begins(task);
+    one_life::shadow_begins(k, task);
     *task.popcorn.remote.borrow_mut() = Some(rc);
     record_departure(k, task, dst, isa, &arch, false);
     request_clone_remote(k, task, dst, arch);

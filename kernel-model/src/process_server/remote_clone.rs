@@ -81,7 +81,7 @@ pub(crate) fn serve_remote_clone(
         personality: parent.personality.get(),
     };
     let shadow = process::new_task(k, spec)?;
-    one_life::shadow_begins(&shadow);
+    one_life::shadow_begins(k, &shadow);
     *shadow.popcorn.remote.borrow_mut() = parent.remote();
     shadow.popcorn.peer_nid.set(Some(guest));
     shadow.signals.blocked.set(parent.signals.blocked.get());

@@ -40,7 +40,7 @@ const PERIOD: SimDuration = SimDuration::from_secs(1);
 /// Deviation of the default profile: when the thread group ends while the twin is away, the shadow tells the twin (SIGNAL_FWD) and goes on
 /// serving until it has ended. K52 sends the signal and leaves at once, so that a twin that waits for an answer waits for ever.
 pub(super) async fn process_remote_works(k: &Rc<Kernel>, task: &Rc<Task>) -> ShadowEnd {
-    let told = &task.signals.end_told;
+    let told = &task.popcorn.end_told;
     told.set(false);
     loop {
         // Before the wait: a signal that came while a request was served wakes nobody.
@@ -88,11 +88,11 @@ async fn serve(k: &Rc<Kernel>, task: &Rc<Task>, envelope: Envelope) -> Option<Sh
         }
         Ok(MessageType::FutexRequest) => {
             futex::process_remote_futex_request(k, task, envelope).await;
-            task.signals.interrupted.set(None);
+            task.popcorn.interrupted.set(None);
         }
         Ok(MessageType::SyscallFwd) => {
             syscall::forward::process_remote_syscall(k, task, envelope).await;
-            task.signals.interrupted.set(None);
+            task.popcorn.interrupted.set(None);
         }
         Ok(MessageType::TaskExitRemote) => return process_remote_task_exit(k, task, &envelope),
         Ok(MessageType::TaskMigrateBack) => return process_back_migration(k, task, &envelope),
@@ -112,7 +112,7 @@ fn process_back_migration(
 ) -> Option<ShadowEnd> {
     let request = parse::<BackMigrationRequest>(k, envelope)?;
     let from_pid = Pid(request.remote_pid.get());
-    if task.popcorn.peer_pid.get() != from_pid {
+    if task.popcorn.peer_pid.get() != from_pid || from_pid == Pid::NONE {
         // K52 logs it and lets the shadow resume at its old point: two copies of one thread. Nothing is resumed here.
         k.log(&format!(
             "task {} was told to come home by task {from_pid} of node {}, which is not its twin",
@@ -214,7 +214,7 @@ pub(super) fn answer_hop(k: &Rc<Kernel>, task: &Task, hop: Hop, result: Result<(
 
 /// Tells the twin of the group's end before it learns the result of the call that has brought it about: it does not go on.
 pub(crate) fn end_before_reply(k: &Rc<Kernel>, task: &Rc<Task>) {
-    let told = &task.signals.end_told;
+    let told = &task.popcorn.end_told;
     if task.is_dying() && !told.get() {
         told.set(forward_group_exit(k, task));
     }

@@ -18,8 +18,8 @@ pub(crate) fn signal_pending(task: &Task) -> bool {
     if task.is_dying() {
         return true;
     }
-    match task.signals.serving.get() {
-        Some(station) => task.signals.interrupted.get() == Some(station),
+    match task.popcorn.serving.get() {
+        Some(station) => task.popcorn.interrupted.get() == Some(station),
         None => due(task) != 0,
     }
 }

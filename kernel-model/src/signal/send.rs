@@ -130,7 +130,7 @@ pub(crate) fn thread_ended(k: &Rc<Kernel>, task: &Rc<Task>) {
 pub(super) fn wake(k: &Rc<Kernel>, task: &Rc<Task>) {
     if task.is_away() && k.config.profile == Profile::Kettle {
         remote::forward(k, task);
-    } else if let Some(station) = task.signals.forwarded.take() {
+    } else if let Some(station) = task.popcorn.forwarded.take() {
         remote::interrupt_call(k, task, station);
     } else if let Some(thread) = task.thread.get() {
         k.exec.interrupt(thread);

@@ -28,14 +28,6 @@ pub struct SignalState {
     pub call: Cell<Option<SyscallEntry>>,
     /// At a guest: the masks that home was told last.
     pub told: Cell<(u64, u64)>,
-    /// At a guest: the wait station of a call that home makes for this thread and that a signal may end.
-    pub forwarded: Cell<Option<i32>>,
-    /// At home, of a shadow: the wait station of the call that it is making for its twin.
-    pub serving: Cell<Option<i32>>,
-    /// At home, of a shadow: the wait station of the call that its twin wants ended.
-    pub interrupted: Cell<Option<i32>>,
-    /// At home, of a shadow: its twin has been told that the group ends.
-    pub end_told: Cell<bool>,
 }
 
 impl Default for SignalState {
@@ -49,10 +41,6 @@ impl Default for SignalState {
             fault: Cell::new(None),
             call: Cell::new(None),
             told: Cell::new((0, 0)),
-            forwarded: Cell::new(None),
-            serving: Cell::new(None),
-            interrupted: Cell::new(None),
-            end_told: Cell::new(false),
         }
     }
 }

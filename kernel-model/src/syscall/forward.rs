@@ -131,13 +131,15 @@ pub fn forwarded_calls() -> impl Iterator<Item = (u32, Sysno)> {
     CALLS.iter().copied()
 }
 
-/// Whether a remote thread's call goes home as it is: under K52 only what the original's table has. rt_sigpending(2) and set_tid_address(2) ask home only
-/// for its part.
+/// Whether a remote thread's call goes home as it is: under K52 only what the original's table has. rt_sigpending(2), set_tid_address(2) and ppoll(2) have
+/// a part where the thread is, and ask home for the other.
 pub fn is_forwarded(profile: Profile, sysno: Sysno) -> bool {
-    !matches!(sysno, Sysno::RtSigpending | Sysno::SetTidAddress)
-        && CALLS.iter().any(|(number, call)| {
-            *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
-        })
+    !matches!(
+        sysno,
+        Sysno::RtSigpending | Sysno::SetTidAddress | Sysno::Ppoll
+    ) && CALLS.iter().any(|(number, call)| {
+        *call == sysno && (profile == Profile::Kettle || *number < FIRST_EXTENSION)
+    })
 }
 
 /// Executes a call of a remote thread at home. Errors are the call's own.
@@ -175,7 +177,7 @@ pub(crate) async fn call_home(
     let record = WaitRecord::new("the reply to a forwarded system call")
         .whom(home, task.popcorn.peer_pid.get());
     let reply = station.wait(k, record).await;
-    task.signals.forwarded.set(None);
+    task.popcorn.forwarded.set(None);
     let reply = reply.ok_or(Errno::EIO)?;
     if reply.kind() == Ok(MessageType::SyscallRepLong) {
         return parse::<SyscallRepLong>(k, &reply)
@@ -192,7 +194,7 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
         return;
     };
     let args = request.args.map(|arg| arg.get());
-    task.signals.serving.set(Some(request.remote_ws.get()));
+    task.popcorn.serving.set(Some(request.remote_ws.get()));
     let result = match call_of(request.call_type.get()) {
         Some(ForwardedCall::Clone) => {
             process_server::serve_remote_clone(k, task, envelope.from, args[0])
@@ -222,7 +224,7 @@ pub(crate) async fn process_remote_syscall(k: &Rc<Kernel>, task: &Rc<Task>, enve
         }
         None => Err(Errno::ENOSYS),
     };
-    task.signals.serving.set(None);
+    task.popcorn.serving.set(None);
     if matches!(call_of(request.call_type.get()), Some(ForwardedCall::Call(sysno)) if sends_signals(sysno))
     {
         process_server::end_before_reply(k, task);

@@ -21,6 +21,7 @@ use std::rc::Rc;
 use isa::syscall::{PopcornCall, Sysno};
 use isa::{Errno, Isa, VirtAddr};
 
+use crate::config::Profile;
 use crate::costs::Cost;
 use crate::event::Event;
 use crate::kernel::Kernel;
@@ -81,6 +82,11 @@ impl Call<'_> {
     /// An argument as a C `int`: the upper half of the register means nothing.
     fn int(&self, index: usize) -> i32 {
         self.args[index] as i32
+    }
+
+    /// Whether the caller is a remote thread, and home has what the call is about. K52 does such calls where the thread is.
+    fn asks_home(&self) -> bool {
+        self.task.popcorn.at_remote.get() && self.k.config.profile == Profile::Kettle
     }
 
     /// An argument as a C `unsigned int`.

@@ -8,7 +8,6 @@ use zerocopy::little_endian::U64;
 
 use super::forward::forward_syscall;
 use super::{Call, span_of_ns, valid_ns};
-use crate::config::Profile;
 use crate::exec::{WaitRecord, Wake};
 use crate::mm::{UserPtr, copy_to_user};
 use crate::signal::{ALWAYS_UNBLOCKED, dequeue, set_blocked, signal_pending};
@@ -41,7 +40,7 @@ pub(super) async fn rt_sigprocmask(call: Call<'_>) -> Result<u64, Errno> {
 /// rt_sigpending(2): what is pending and blocked. Home answers for a remote thread, because the group's signals are there.
 pub(super) async fn rt_sigpending(call: Call<'_>) -> Result<u64, Errno> {
     let (k, task) = (call.k, call.task);
-    if task.popcorn.at_remote.get() && k.config.profile == Profile::Kettle {
+    if call.asks_home() {
         let own = task.signals.pending.set();
         let args = [call.args[0], call.args[1], own, 0, 0, 0];
         return forward_syscall(k, task, Sysno::RtSigpending, args).await;

@@ -9,7 +9,6 @@ use zerocopy::little_endian::{U32, U64};
 
 use super::forward::forward_syscall;
 use super::{Call, SyscallOutcome};
-use crate::config::Profile;
 use crate::futex::ROBUST_HEAD_LEN;
 use crate::ids::Pid;
 use crate::mm::{UserPtr, copy_to_user};
@@ -41,7 +40,7 @@ pub(super) async fn clone(call: Call<'_>) -> Result<u64, Errno> {
 
 /// set_tid_address(2). A remote thread's word is cleared at home, wherever it ends; the result is its pid here.
 pub(super) async fn set_tid_address(call: Call<'_>) -> Result<u64, Errno> {
-    if asks_home(&call) {
+    if call.asks_home() {
         forward_syscall(call.k, call.task, Sysno::SetTidAddress, call.args).await?;
         return Ok(call.task.pid.0.unsigned_abs().into());
     }
@@ -49,11 +48,6 @@ pub(super) async fn set_tid_address(call: Call<'_>) -> Result<u64, Errno> {
         .clear_child_tid
         .set(Some(call.addr(0)).filter(|addr| addr.0 != 0));
     Ok(call.task.pid.0.unsigned_abs().into())
-}
-
-/// Whether the caller is a remote thread whose state of this kind is home's.
-fn asks_home(call: &Call<'_>) -> bool {
-    call.task.popcorn.at_remote.get() && call.k.config.profile == Profile::Kettle
 }
 
 /// set_robust_list(2).
@@ -87,7 +81,7 @@ pub(super) async fn check_thread(call: &Call<'_>, pid: i32) -> Result<(), Errno>
     if pid == 0 || pid == process.0 || signal::exists(call.k, call.task, Pid(pid)).is_some() {
         return Ok(());
     }
-    if pid > 0 && asks_home(call) {
+    if pid > 0 && call.asks_home() {
         // Signal 0 only asks.
         let args = [u64::from(pid.unsigned_abs()), 0, 0, 0, 0, 0];
         forward_syscall(call.k, call.task, Sysno::Tkill, args).await?;

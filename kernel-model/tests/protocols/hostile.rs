@@ -332,5 +332,5 @@ fn soak_hostile() {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
     let first = number("KETTLE_SOAK_FIRST").unwrap_or(0);
     let count = number("KETTLE_SOAK_SEEDS").unwrap_or(1_000);
-    try_seeds(first..first + count);
+    try_seeds(first..first.saturating_add(count));
 }

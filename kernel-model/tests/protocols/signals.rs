@@ -416,3 +416,55 @@ fn k52_spins() {
     };
     assert_eq!(why, "the shadow thread 1001 spins on a pending signal");
 }
+
+#[test]
+fn ppoll_lets_a_blocked_signal_in_wherever_the_thread_is() {
+    for away in [0, 1] {
+        let wait = [
+            // No descriptor, no limit, nothing blocked.
+            Op::Store(Imm(AT + 0x80), Imm(0)),
+            call(Sysno::Ppoll, &[0, 0, 0, AT + 0x80, 8]),
+            Op::ExpectErr(Errno::EINTR),
+        ];
+        let go: &[Op] = if away == 1 { &migrate(1) } else { &[] };
+        let main = [
+            sigaction(USR1),
+            thread(),
+            spin_until(Imm(BSS), 1, "it is there").to_vec(),
+            sleep(300),
+            tgkill(THREAD, USR1),
+            spin_until(Imm(BSS), 2, "it has been woken").to_vec(),
+            tgkill(THREAD, USR1),
+            vec![Op::Store(Imm(BSS), Imm(3))],
+            spin_until(Imm(BSS), 4, "it is done").to_vec(),
+            vec![exit_group(0), Op::Mark("thread")],
+            mask(0, USR1),
+            go.to_vec(),
+            vec![Op::Store(Imm(BSS), Imm(1))],
+            wait.to_vec(),
+            counted(1),
+            expect_mask(1 << (USR1 - 1)),
+            vec![Op::Store(Imm(BSS), Imm(2))],
+            spin_until(Imm(BSS), 3, "another one was sent").to_vec(),
+            // It is pending already.
+            sleep(300),
+            counted(1),
+            wait.to_vec(),
+            counted(2),
+            // A limit, and the mask comes back without a signal, too.
+            vec![
+                Op::Store(Imm(AT + 0x90), Imm(0)),
+                Op::Store(Imm(AT + 0x98), Imm(10_000)),
+                call(Sysno::Ppoll, &[0, 0, AT + 0x90, AT + 0x80, 8]),
+                Op::Expect(Ret, Imm(0)),
+            ],
+            expect_mask(1 << (USR1 - 1)),
+            vec![Op::Store(Imm(BSS), Imm(4)), exit(0)],
+        ]
+        .concat();
+        for setup in pairs() {
+            let cluster = setup.run_clean(script(main.clone()));
+            assert_eq!(handled(&cluster), [away, away]);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 
 use isa::Errno;
 use isa::layout::{KernelSigaction, Timespec};
+use isa::syscall::Sysno;
 use msglayer::{SimDuration, SimTime};
 use zerocopy::little_endian::{I16, I32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
@@ -10,7 +11,8 @@ use super::Call;
 use crate::exec::WaitRecord;
 use crate::fs::FdTarget;
 use crate::mm::{UserPtr, copy_from_user, copy_to_user};
-use crate::signal::signal_pending;
+use crate::signal::{set_blocked, signal_pending};
+use crate::syscall::forward::forward_syscall;
 use crate::syscall::{span_of_ns, valid_ns};
 
 const POLLIN: i16 = 0x1;
@@ -38,7 +40,7 @@ pub(in super::super) async fn poll(call: Call<'_>) -> Result<u64, Errno> {
     wait(&call, timeout.map(|ms| span_of_ns(ms * 1_000_000))).await
 }
 
-/// ppoll(2). The signal mask is not changed meanwhile.
+/// ppoll(2): with another signal mask meanwhile, as rt_sigsuspend(2) has it. The mask of a remote thread is where the thread is; home waits.
 pub(in super::super) async fn ppoll(call: Call<'_>) -> Result<u64, Errno> {
     let timeout = match UserPtr::<Timespec>::new(call.args[2]).non_null() {
         None => None,
@@ -47,13 +49,29 @@ pub(in super::super) async fn ppoll(call: Call<'_>) -> Result<u64, Errno> {
             Some(span_of_ns(valid_ns(time).ok_or(Errno::EINVAL)?))
         }
     };
+    let (k, task) = (call.k, call.task);
+    let mut before = None;
     if let Some(mask) = UserPtr::<U64>::new(call.args[3]).non_null() {
         if call.args[4] != KernelSigaction::SIGSET_SIZE {
             return Err(Errno::EINVAL);
         }
-        mask.read(call.k, call.task).await?;
+        let mask = mask.read(k, task).await?;
+        before = Some(task.signals.blocked.get());
+        set_blocked(k, task, mask.get());
     }
-    wait(&call, timeout).await
+    let result = if call.asks_home() {
+        let [fds, count, time, ..] = call.args;
+        forward_syscall(k, task, Sysno::Ppoll, [fds, count, time, 0, 0, 0]).await
+    } else {
+        wait(&call, timeout).await
+    };
+    match before {
+        // The handler runs under the mask of the call.
+        Some(_) if signal_pending(task) => task.signals.saved_mask.set(before),
+        Some(before) => set_blocked(k, task, before),
+        None => {}
+    }
+    result
 }
 
 /// Waits until one of the descriptors is ready; returns how many are.
