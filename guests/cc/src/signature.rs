@@ -10,6 +10,11 @@ pub struct Signature {
 }
 
 impl Signature {
+    /// Whether arguments of this signature take no register that those of the other do not take.
+    pub fn within(self, other: Self) -> bool {
+        self.integers <= other.integers && self.vectors <= other.vectors
+    }
+
     /// What holds for functions of either signature.
     pub fn or(self, other: Self) -> Self {
         Self {

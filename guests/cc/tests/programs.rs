@@ -407,6 +407,52 @@ fn debug_information_comes_when_asked_for() {
     }
 }
 
+/// Functions that call through pointers, and whether what they call might be `migrates`, which takes a pointer and an integer.
+const THROUGH_POINTERS: &str = r#"
+#include <kettle.h>
+void *any[8];
+struct wide { long a[3]; };
+#define TEST(name, type, ...) __attribute__((noinline)) void name(int k) { ((type)any[k])(__VA_ARGS__); any[k + 1] = 0; }
+__attribute__((noinline)) int migrates(char *text, int number) { return migrate(number) + *text; }
+TEST(same, int (*)(char *, int), "", 1)
+TEST(another_result, struct wide *(*)(void *, unsigned), 0, 1)
+TEST(integers, void (*)(long, unsigned char), 0, 1)
+TEST(more, void (*)(void *, long, double, int), 0, 1, 2, 3)
+TEST(fewer, void (*)(void *), 0)
+TEST(only_floats, void (*)(double), 1)
+TEST(floats_for_integers, void (*)(int, float), 1, 2)
+__attribute__((noinline)) void *asks(int k) { ((void (*)(long, long, long))any[k])(1, 2, 3); return __builtin_return_address(0); }
+int main(void)
+{
+    any[0] = (void *)migrates;
+    same(0), another_result(1), integers(2), more(3), fewer(4), only_floats(5), floats_for_integers(6), asks(7);
+}
+"#;
+
+#[test]
+fn a_call_through_a_pointer_may_migrate_by_what_it_passes() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let file = directory.path().join("through.c");
+    std::fs::write(&file, THROUGH_POINTERS).expect("written");
+    for level in ["-O0", "-O2"] {
+        let program = Build::new()
+            .sources([&file])
+            .flags([level])
+            .out_dir(directory.path())
+            .name("through")
+            .build()
+            .unwrap_or_else(|e| panic!("{e}"));
+        let may = |name: &str| program.migrating.iter().any(|m| m == name);
+        for name in ["same", "another_result", "integers", "more", "fewer"] {
+            assert!(may(name), "{name} {level}");
+        }
+        // The last could not be compiled if it had to, and only a cast leads to it.
+        for name in ["only_floats", "floats_for_integers", "asks"] {
+            assert!(!may(name), "{name} {level}");
+        }
+    }
+}
+
 #[test]
 fn a_program_that_never_migrates_is_a_program_too() {
     let directory = tempfile::tempdir().expect("a temporary directory");
