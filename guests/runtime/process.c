@@ -26,6 +26,15 @@ static void run(void (*const volatile *functions)(void))
         function();
 }
 
+/* In musl/src/env/__init_tls.c. */
+char *__kettle_data_stack_of(const void *descriptor);
+
+/* The lowest byte of a new thread's data stack, for native/clone.c; what only native code calls would not be taken from the library. */
+char *__kettle_lowest(const void *descriptor)
+{
+    return __kettle_data_stack_of(descriptor);
+}
+
 /* Called by exit(), after the handlers of atexit() (musl/src/exit/__libc_exit_fini.c). */
 void __kettle_run_destructors(void)
 {

@@ -20,7 +20,15 @@ const POINTS: [(&str, &str); 2] = [
     ("points_loops", "--migration-points=loops"),
 ];
 
-const FLAGS: [&str; 4] = ["-O2", "-Wall", "-Wextra", "-Werror"];
+/// The programs that are other ones at another level of optimisation: where locals and calls are depends on it.
+const LEVELS: [(&str, &str, &str); 4] = [
+    ("callbacks_o0", "callbacks", "-O0"),
+    ("callbacks_os", "callbacks", "-Os"),
+    ("stack_limit_o0", "stack_limit", "-O0"),
+    ("stack_limit_os", "stack_limit", "-Os"),
+];
+
+const FLAGS: [&str; 3] = ["-Wall", "-Wextra", "-Werror"];
 
 /// All that the compiler driver is made of, below the root of the workspace.
 const COMPILER: [&str; 9] = [
@@ -79,7 +87,9 @@ pub fn compiler() -> Result<PathBuf, String> {
 /// What the compiler said, or which file cannot be read or written.
 pub fn program(name: &str) -> Result<PathBuf, String> {
     let programs = root().join("guests/programs");
-    let source = programs.join(name).with_extension("c");
+    let other = LEVELS.iter().find(|(of, _, _)| *of == name);
+    let (stem, level) = other.map_or((name, "-O2"), |(_, stem, level)| (*stem, *level));
+    let source = programs.join(stem).with_extension("c");
     let mut hasher = compiler_hash()?;
     for header in files(&programs)?
         .iter()
@@ -92,7 +102,8 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
     once(&to, &hasher.finish(), name, &|directory| {
         let mut cc = Command::new(compiler()?);
         let points = POINTS.iter().find(|(of, _)| *of == name);
-        cc.args(FLAGS)
+        cc.arg(level)
+            .args(FLAGS)
             .args(points.map(|(_, flag)| flag))
             .arg(&source);
         cc.arg("-o").arg(directory.join(name));

@@ -42,6 +42,13 @@ pub fn all() -> &'static [ProgramInfo] {
 const PROGRAMS: &[ProgramInfo] = &[
     plain("alloca_vla", "memory of run-time size on the stack"),
     plain("arrival_hook", "a function that runs at every arrival"),
+    threaded(
+        "callbacks",
+        2,
+        "functions that migrate, called through pointers of other types than their own",
+    ),
+    threaded("callbacks_o0", 2, "callbacks, not optimised"),
+    threaded("callbacks_os", 2, "callbacks, optimised for size"),
     plain(
         "computed_goto",
         "an interpreter in threaded code, and labels kept across migrations",
@@ -186,6 +193,13 @@ const PROGRAMS: &[ProgramInfo] = &[
             "a fault that kills the program where it has migrated to",
         )
     },
+    threaded(
+        "stack_limit",
+        2,
+        "frames and arrays that do not fit their stack, and some that do",
+    ),
+    threaded("stack_limit_o0", 2, "stack_limit, not optimised"),
+    threaded("stack_limit_os", 2, "stack_limit, optimised for size"),
     plain("structs_by_value", "structs passed and returned by value"),
     plain("structs_on_stack", "structs and arrays on the stack"),
     plain("switch_loops", "switches and loops round migrations"),

@@ -26,10 +26,10 @@ macro_rules! programs {
 }
 
 programs! {
-    alloca_vla arrival_hook computed_goto constructors deep_recursion early_returns exit_status floating_point function_pointers hello hot_page
+    alloca_vla arrival_hook callbacks callbacks_o0 callbacks_os computed_goto constructors deep_recursion early_returns exit_status floating_point function_pointers hello hot_page
     libc_arithmetic libc_callbacks libc_cancel libc_files libc_format libc_heap libc_jump libc_locale libc_signals libc_streams
     libc_threads library many_arguments many_calls many_live_values npb_cg npb_is pointers_through_frames popcorn_api producer_consumer proposed refusals
-    segv structs_by_value structs_on_stack switch_loops thousand_hops thread_locals threads4 too_deep tour trivial
+    segv stack_limit stack_limit_o0 stack_limit_os structs_by_value structs_on_stack switch_loops thousand_hops thread_locals threads4 too_deep tour trivial
 }
 
 #[test]

@@ -11,7 +11,8 @@
  *    ^ TPIDR_EL0           ^ base     ^ FS base
  *
  * The main thread's memory is laid out alike, in one mapping of its own that is never freed. A native stack holds the frames of
- * functions that cannot migrate, with all their locals, so it has room for as much as a data stack.
+ * functions that cannot migrate, with all their locals, so it has room for as much as a data stack: a thread that has asked for more
+ * than what lies behind its data stack gets both of them in a mapping of their own, which it unmaps when it ends.
  */
 #include "area.h"
 
@@ -51,10 +52,24 @@ static size_t tls_bytes(void)
     return round_up((size_t)(__kettle_tls_end - __kettle_tdata_start), TCB);
 }
 
+/* Both native stacks with their guards. */
+static size_t native_bytes(size_t native)
+{
+    return 2 * (GUARD + native);
+}
+
 /* What lay_out needs behind a data stack that ends anywhere. */
 static size_t bytes_behind(size_t native)
 {
-    return PAGE + 2 * (GUARD + native) + TCB + tls_bytes() + TCB;
+    return PAGE + native_bytes(native) + TCB + tls_bytes() + TCB;
+}
+
+/* Zeroed memory, or 0. */
+static char *map(size_t size)
+{
+    long mapped =
+        kettle_syscall6(KETTLE_SYS_mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
+    return mapped < 0 ? 0 : (char *)mapped;
 }
 
 static void guard(char *start)
@@ -62,18 +77,22 @@ static void guard(char *start)
     kettle_syscall3(KETTLE_SYS_mprotect, start, GUARD, PROT_NONE);
 }
 
-/* Lays out a thread behind its data stack, in zeroed memory. */
+/* Native stacks and their guards from `start` on. */
+static void place_native_stacks(struct kettle_thread *thread, char *start, size_t native)
+{
+    for (int arch = 0; arch < 2; arch++) {
+        char *bottom = start + (size_t)arch * (GUARD + native) + GUARD;
+        guard(bottom - GUARD);
+        thread->native_bottom[arch] = (uint64_t)bottom;
+        thread->native_top[arch] = (uint64_t)(bottom + native);
+    }
+}
+
+/* Lays out a thread behind its data stack, in zeroed memory. Where that begins is known later, when it is the caller's. */
 static struct kettle_thread *lay_out(char *data_end, size_t native)
 {
-    char *guard_aarch64 = (char *)round_up((size_t)data_end, PAGE);
-    char *stack_aarch64 = guard_aarch64 + GUARD;
-    char *guard_x86_64 = stack_aarch64 + native;
-    char *stack_x86_64 = guard_x86_64 + GUARD;
-    char *block = stack_x86_64 + native;
-    guard(guard_aarch64);
-    guard(guard_x86_64);
-
-    char *base = block + TCB;
+    char *stacks = (char *)round_up((size_t)data_end, PAGE);
+    char *base = stacks + native_bytes(native) + TCB;
     memcpy(base, __kettle_tdata_start, (size_t)(__kettle_tdata_end - __kettle_tdata_start));
     uint64_t tp[2] = {
         [POPCORN_ARCH_AARCH64] = (uint64_t)(base - TCB),
@@ -88,23 +107,19 @@ static struct kettle_thread *lay_out(char *data_end, size_t native)
     thread->self = thread;
     for (int arch = 0; arch < 2; arch++)
         thread->tp[arch] = tp[arch];
-    thread->native_bottom[POPCORN_ARCH_AARCH64] = (uint64_t)stack_aarch64;
-    thread->native_top[POPCORN_ARCH_AARCH64] = (uint64_t)(stack_aarch64 + native);
-    thread->native_bottom[POPCORN_ARCH_X86_64] = (uint64_t)stack_x86_64;
-    thread->native_top[POPCORN_ARCH_X86_64] = (uint64_t)(stack_x86_64 + native);
+    place_native_stacks(thread, stacks, native);
     return thread;
 }
 
 struct kettle_thread *__kettle_main_area(void)
 {
-    size_t size = GUARD + MAIN_DATA_STACK + round_up(bytes_behind(MAIN_NATIVE_STACK), PAGE);
-    long mapped =
-        kettle_syscall6(KETTLE_SYS_mmap, 0, size, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, -1, 0);
-    if (mapped < 0)
+    char *area = map(GUARD + MAIN_DATA_STACK + round_up(bytes_behind(MAIN_NATIVE_STACK), PAGE));
+    if (!area)
         return 0;
-    char *area = (char *)mapped;
     guard(area);
-    return lay_out(area + GUARD + MAIN_DATA_STACK, MAIN_NATIVE_STACK);
+    struct kettle_thread *thread = lay_out(area + GUARD + MAIN_DATA_STACK, MAIN_NATIVE_STACK);
+    *(char **)(thread->tp[THIS_ARCH] + TP_OFFSET(__kettle_stack_limit)) = area + GUARD;
+    return thread;
 }
 
 /* Called by musl for what comes behind a new thread's data stack; returns its descriptor. */
@@ -115,6 +130,27 @@ void *__copy_tls(unsigned char *behind)
     char *descriptor = (char *)(tp + TP_OFFSET(__kettle_descriptor));
     *(char **)(tp + TP_OFFSET(__kettle_descriptor_at)) = descriptor;
     return descriptor;
+}
+
+int __kettle_enlarge(struct kettle_thread *thread, size_t size)
+{
+    size_t native = round_up(size, PAGE);
+    if (native <= THREAD_NATIVE_STACK)
+        return 0;
+    char *start = map(native_bytes(native));
+    if (!start)
+        return -1;
+    place_native_stacks(thread, start, native);
+    thread->larger_start = (uint64_t)start;
+    thread->larger_size = native_bytes(native);
+    return 0;
+}
+
+void __kettle_drop_larger(struct kettle_thread *thread)
+{
+    if (thread->larger_size)
+        kettle_syscall2(KETTLE_SYS_munmap, thread->larger_start, thread->larger_size);
+    thread->larger_size = 0;
 }
 
 size_t __kettle_tls_size(void)

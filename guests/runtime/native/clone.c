@@ -3,7 +3,9 @@
  *
  * A thread's end is signalled by itself, in user space, instead of by the kernel's CLEARTID: so it does not matter which node it ends on.
  */
+#include <errno.h>
 #include <kettle/thread.h>
+#include <stddef.h>
 
 #include "arch.h"
 #include "area.h"
@@ -11,6 +13,9 @@
 #include "thread.h"
 
 extern _Thread_local __attribute__((tls_model("local-exec"))) int *__kettle_clear_tid;
+
+/* In process.c: the lowest byte of a new thread's data stack. */
+char *__kettle_lowest(const void *descriptor);
 
 enum {
     CLONE_SETTLS = 0x80000,
@@ -26,18 +31,34 @@ int __clone(int (*start)(void *), void *stack, int flags, void *argument, int *p
 {
     uint64_t top = (uint64_t)stack & -(uint64_t)STACK_ALIGN;
     uint64_t tp = 0;
+    struct kettle_thread *thread = 0;
     if (flags & CLONE_SETTLS) {
-        const struct kettle_thread *thread = __kettle_thread_of(descriptor);
+        char *lowest = __kettle_lowest(descriptor);
+        thread = __kettle_thread_of(descriptor);
+        if (__kettle_enlarge(thread, (size_t)((char *)stack - lowest)))
+            return -EAGAIN;
         tp = thread->tp[THIS_ARCH];
         *(uint64_t *)(tp + TP_OFFSET(__dsp)) = top;
+        *(char **)(tp + TP_OFFSET(__kettle_stack_limit)) = lowest;
         *(int **)(tp + TP_OFFSET(__kettle_clear_tid)) = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;
         flags &= ~CLONE_CHILD_CLEARTID;
         top = thread->native_top[THIS_ARCH];
     }
-    return (int)__kettle_spawn((unsigned)flags, top, parent_tid, tp, start, argument);
+    long child = __kettle_spawn((unsigned)flags, top, parent_tid, tp, start, argument);
+    if (child < 0 && thread)
+        __kettle_drop_larger(thread);
+    return (int)child;
+}
+
+_Noreturn void __kettle_exit(long status)
+{
+    if (__kettle_self.larger_size)
+        __kettle_unmap_and_end(__kettle_clear_tid, (void *)__kettle_self.larger_start, __kettle_self.larger_size, 0, 0);
+    __kettle_end(__kettle_clear_tid, status);
 }
 
 void __unmapself(void *start, size_t size)
 {
-    __kettle_unmap_and_end(__kettle_clear_tid, start, size);
+    void *larger = (void *)__kettle_self.larger_start;
+    __kettle_unmap_and_end(__kettle_clear_tid, start, size, larger, __kettle_self.larger_size);
 }

@@ -15,8 +15,10 @@ extern char __kettle_tls_end[];
 
 /* From kettle-cc's transformation: top of this thread's data stack, and the frame base of functions with dynamic allocas. */
 extern _Thread_local __attribute__((tls_model("local-exec"))) char *__dsp;
+/* The lowest byte of the data stack that the thread is on: code that takes much of it faults instead of going below. */
+extern _Thread_local __attribute__((tls_model("local-exec"))) char *__kettle_stack_limit;
 
-/* Neutral entry points called by native code (never internalised): __kettle_main.
+/* Neutral entry points called by native code (never internalised): __kettle_main, __kettle_lowest.
    Neutral variables read by native code: __kettle_self (thread local), __kettle_arrival_hook, __kettle_callsites. */
 
 #endif

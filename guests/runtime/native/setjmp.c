@@ -14,6 +14,7 @@ _Static_assert(offsetof(struct jump, sp) == JUMP_SP, "JUMP_SP");
 _Static_assert(offsetof(struct jump, fp) == JUMP_FP, "JUMP_FP");
 _Static_assert(offsetof(struct jump, dsp) == JUMP_DSP, "JUMP_DSP");
 _Static_assert(offsetof(struct jump, dfp) == JUMP_DFP, "JUMP_DFP");
+_Static_assert(offsetof(struct jump, limit) == JUMP_LIMIT, "JUMP_LIMIT");
 _Static_assert(offsetof(struct jump, arch) == JUMP_ARCH, "JUMP_ARCH");
 _Static_assert(offsetof(struct jump, saved) == JUMP_SAVED, "JUMP_SAVED");
 _Static_assert(sizeof(struct jump) <= 32 * sizeof(long), "__jmp_buf");
@@ -29,6 +30,7 @@ int __kettle_setjmp(struct jump *jump, uint64_t ra, uint64_t sp, uint64_t fp)
     jump->fp[here] = fp;
     jump->dsp = __dsp;
     jump->dfp = __dfp;
+    jump->limit = __kettle_stack_limit;
     jump->arch = (uint64_t)here;
 
     const struct callsite *site = __kettle_callsite_find(here, ra);

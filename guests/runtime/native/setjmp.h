@@ -15,7 +15,8 @@
 #define JUMP_DSP 48
 #define JUMP_DFP 56
 #define JUMP_ARCH 64
-#define JUMP_SAVED 72
+#define JUMP_LIMIT 72
+#define JUMP_SAVED 80
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -28,6 +29,7 @@ struct jump {
     char *dsp;
     char *dfp;
     uint64_t arch;
+    char *limit;
     uint64_t saved[18];
 };
 #endif

@@ -3,7 +3,7 @@
  *
  * A handler runs on the native stack of the ISA that the thread is on, below what it interrupts, and its neutral data lies on the data stack, below
  * __dsp: at every instruction all data that is in use lies above. On an alternate stack there is room for both: the native stack has its upper half,
- * the data stack its lower one. While a handler runs the thread does not migrate: the walk meets this file's frame, and migrate() is refused.
+ * the data stack its lower one, with a limit of its own. While a handler runs the thread does not migrate: the walk meets this file's frame, and migrate() is refused.
  */
 #include "signal.h"
 
@@ -24,21 +24,23 @@ struct action {
 extern signal_handler *__kettle_handlers[NSIG];
 extern uint64_t __kettle_handler_flags[NSIG];
 
-/* Where the data of a handler goes, which runs with its native frame at `frame`. */
-static char *data_stack(const struct context_head *context, uint64_t frame)
+/* Chooses where the data of a handler goes, which runs with its native frame at `frame`. */
+static void choose_data_stack(const struct context_head *context, uint64_t frame)
 {
     uint64_t start = context->stack_start, size = context->stack_size, dsp = (uint64_t)__dsp;
     if (frame - start >= size || dsp - start <= size)
-        return __dsp;
-    return (char *)((start + (frame - start) / 2) & -16ul);
+        return;
+    __dsp = (char *)((start + (frame - start) / 2) & -16ul);
+    __kettle_stack_limit = (char *)start;
 }
 
 __attribute__((noinline)) static void deliver(int signal, void *info, void *context)
 {
-    char *before = __dsp;
-    __dsp = data_stack(context, (uint64_t)__builtin_frame_address(0));
+    char *before = __dsp, *limit = __kettle_stack_limit;
+    choose_data_stack(context, (uint64_t)__builtin_frame_address(0));
     __kettle_call_handler(__kettle_handlers[signal], signal, info, context);
     __dsp = before;
+    __kettle_stack_limit = limit;
 }
 
 /* Entered by the kernel. */

@@ -35,7 +35,7 @@ static inline _Bool sys_common(long nr, long a, long b, long c, long d, long *re
 {
     switch (nr) {
     case SYS_exit:
-        __kettle_end(__kettle_clear_tid, a);
+        __kettle_exit(a);
     case SYS_set_tid_address:
         __kettle_clear_tid = (int *)a;
         *result = call(SYS_gettid, 0, 0, 0, 0, 0, 0);

@@ -18,7 +18,10 @@ long __kettle_spawn(unsigned long flags, uint64_t stack, int *parent_tid, uint64
 /* Ends the calling thread: stores 0 to `word` and wakes who waits there, having touched its stacks and its TLS block for the last time. */
 _Noreturn void __kettle_end(int *word, long status);
 
-/* Like __kettle_end, and unmaps the memory that the thread runs on before. */
-_Noreturn void __kettle_unmap_and_end(int *word, void *start, uint64_t size);
+/* Like __kettle_end, and unmaps the memory that the thread runs on before: one mapping, and another unless its size is 0. */
+_Noreturn void __kettle_unmap_and_end(int *word, void *start, uint64_t size, void *other, uint64_t other_size);
+
+/* In clone.c: the system call exit, which ends a thread whose data stack others unmap. */
+_Noreturn void __kettle_exit(long status);
 
 #endif

@@ -10,8 +10,8 @@
 //! 3. [`varargs`] and [`abi`]: calls whose lowering differs between the ISAs become plain ones;
 //! 4. [`migrating`]: which functions may migrate;
 //! 5. for each of them [`calls`] (recorded calls, split blocks), [`liveness`], [`frame`] (the data frame's layout), [`extent`] and
-//!    [`dominance`] (where to enter it and to store) and [`rewrite`] (stores, reloads, addresses of locals); [`variables`] and
-//!    [`described`] keep what debuggers need;
+//!    [`dominance`] (where to enter it and to store) and [`rewrite`] (stores, reloads, addresses of locals), with [`stack_limit`] where it is large;
+//!    [`variables`] and [`described`] keep what debuggers need;
 //! 6. [`symbols`]: names and sections that let the linker place every symbol at one address for both ISAs;
 //! 7. `mem2reg`, and nothing else: other passes could carry values across calls again.
 
@@ -32,6 +32,7 @@ mod refuse;
 mod resident;
 mod rewrite;
 mod signatures;
+mod stack_limit;
 mod symbols;
 mod varargs;
 mod variables;
@@ -105,6 +106,8 @@ struct DataStack {
     dsp: Value,
     /// Base of the frame of a function that allocates dynamically.
     dfp: Value,
+    /// Lowest byte that may be used, as a number.
+    limit: Value,
 }
 
 /// The external symbols of the module in a file; an error is LLVM's message.
@@ -149,6 +152,7 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let stack = DataStack {
         dsp: ir.define_thread_local_pointer("__dsp"),
         dfp: ir.define_thread_local_pointer("__dfp"),
+        limit: ir.define_thread_local_pointer("__kettle_stack_limit"),
     };
     refused(varargs::neutralise(&ir))?;
     refused(abi::neutralise(&ir))?;
@@ -159,6 +163,11 @@ pub fn transform(input: &Path, output: &Path, options: &Options) -> Result<Trans
     let set = migrating::MaybeMigrating::of(&ir, &options.roots);
     let migrating = set.defined(&ir);
     refused(refuse::check_migrating(&migrating))?;
+    for function in ir.defined_functions() {
+        if !set.contains(function) {
+            stack_limit::probe_native_frames(&ir, function);
+        }
+    }
     let mut sites: Vec<Value> = Vec::new();
     let mut called = Vec::new();
     let mut described = Vec::new();

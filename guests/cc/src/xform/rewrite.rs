@@ -17,6 +17,7 @@ use super::frame::{FRAME_ALIGN, Frame, Locals};
 use super::ir::{Block, FUNCTION_INDEX, Ir, Lookup, RETURN_INDEX, Value};
 use super::liveness::Liveness;
 use super::resident::{self, Residents};
+use super::stack_limit;
 use super::variables::Variables;
 
 /// Attributes of a function that are no longer true or would let memory accesses move over calls of it.
@@ -194,6 +195,7 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
             ir.before(self.extent.entry.first_other_than(LLVMOpcode::LLVMPHI));
         }
         let base = ir.offset(ir.load(ir.pointer(), stack.dsp), -(self.frame.size as i64));
+        stack_limit::check_frame(ir, stack, base, self.frame.size);
         ir.store(base, stack.dsp);
         ir.store(base, self.base);
         if let Some(saved) = self.frame.saved_dfp {
@@ -403,8 +405,9 @@ impl<'a, 'ctx> Rewriter<'a, 'ctx> {
         let bytes = ir.multiply(count, ir.number(ir.size_of(alloca.allocated_type())));
         let align = alloca.alignment().max(FRAME_ALIGN);
         let top = ir.pointer_to_integer(ir.load(ir.pointer(), self.stack.dsp));
-        let address = ir.and(ir.subtract(top, bytes), ir.number(!(align - 1)));
-        let address = ir.integer_to_pointer(address);
+        let low = ir.subtract(top, bytes);
+        let address = ir.integer_to_pointer(ir.and(low, ir.number(!(align - 1))));
+        stack_limit::check_array(ir, self.stack, address, low, top);
         ir.store(address, self.stack.dsp);
         alloca.replace_all_uses_with(address);
         alloca.erase();

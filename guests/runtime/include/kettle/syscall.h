@@ -9,12 +9,13 @@
 
 #define KETTLE_SYS_mmap 0
 #define KETTLE_SYS_mprotect 1
-#define KETTLE_SYS_exit_group 2
-#define KETTLE_SYS_popcorn_migrate 3
-#define KETTLE_SYS_popcorn_propose_migration 4
-#define KETTLE_SYS_popcorn_get_thread_status 5
-#define KETTLE_SYS_popcorn_get_node_info 6
-#define KETTLE_SYS_COUNT 7
+#define KETTLE_SYS_munmap 2
+#define KETTLE_SYS_exit_group 3
+#define KETTLE_SYS_popcorn_migrate 4
+#define KETTLE_SYS_popcorn_propose_migration 5
+#define KETTLE_SYS_popcorn_get_thread_status 6
+#define KETTLE_SYS_popcorn_get_node_info 7
+#define KETTLE_SYS_COUNT 8
 
 #ifndef __ASSEMBLER__
 /* The kernel's answer as it is: a result, or a negative errno. */

@@ -21,6 +21,9 @@ struct kettle_thread {
     /* Where the outermost frame of the chain starts, and the lowest usable byte, of each native stack. */
     uint64_t native_top[2];
     uint64_t native_bottom[2];
+    /* A mapping for native stacks that are larger than what lies behind the data stack; 0 bytes otherwise. */
+    uint64_t larger_start;
+    uint64_t larger_size;
 };
 
 extern _Thread_local __attribute__((tls_model("local-exec"))) struct kettle_thread __kettle_self;

@@ -70,6 +70,10 @@ longjmp:
     add x10, x10, :tprel_lo12_nc:__dfp
     ldr x11, [x0, #JUMP_DFP]
     str x11, [x10]
+    add x10, x9, :tprel_hi12:__kettle_stack_limit
+    add x10, x10, :tprel_lo12_nc:__kettle_stack_limit
+    ldr x11, [x0, #JUMP_LIMIT]
+    str x11, [x10]
     ldr x11, [x0, #JUMP_ARCH]
     cmp x11, #THIS_ARCH
     b.ne 1f

@@ -27,7 +27,7 @@ __kettle_syscall:
 1:  mov x0, #SYS_ERRNO_ENOSYS
     ret
 numbers:
-    .short 222, 226, 94                 /* mmap mprotect exit_group */
+    .short 222, 226, 215, 94            /* mmap mprotect munmap exit_group */
     .short 900, 901, 902, 903           /* popcorn: migrate propose_migration get_thread_status get_node_info */
     .if (. - numbers) - 2 * KETTLE_SYS_COUNT
     .error "the table and the enum differ"

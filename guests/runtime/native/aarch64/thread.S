@@ -73,7 +73,7 @@ __kettle_set_thread_pointer:
     .cfi_endproc
     .size __kettle_set_thread_pointer, . - __kettle_set_thread_pointer
 
-/* void __kettle_unmap_and_end(int *word, void *start, uint64_t size) */
+/* void __kettle_unmap_and_end(int *word, void *start, uint64_t size, void *other, uint64_t other_size) */
     .section .text.__kettle_unmap_and_end, "ax", %progbits
     .globl __kettle_unmap_and_end
     .type __kettle_unmap_and_end, %function
@@ -83,7 +83,11 @@ __kettle_unmap_and_end:
     mov x1, x2
     mov x8, #SYS_munmap
     svc #0
-    mov x0, x9
+    cbz x4, 1f
+    mov x0, x3
+    mov x1, x4
+    svc #0
+1:  mov x0, x9
     mov x1, #0
     b __kettle_end
     .size __kettle_unmap_and_end, . - __kettle_unmap_and_end

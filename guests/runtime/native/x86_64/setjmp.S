@@ -62,6 +62,8 @@ longjmp:
     movq %rcx, %fs:__dsp@tpoff
     movq JUMP_DFP(%rdi), %rcx
     movq %rcx, %fs:__dfp@tpoff
+    movq JUMP_LIMIT(%rdi), %rcx
+    movq %rcx, %fs:__kettle_stack_limit@tpoff
     cmpq $THIS_ARCH, JUMP_ARCH(%rdi)
     jne 1f
     movq JUMP_SAVED(%rdi), %rbx

@@ -27,7 +27,7 @@ __kettle_syscall:
     ret
     .balign 2
 numbers:
-    .short 9, 10, 231                   /* mmap mprotect exit_group */
+    .short 9, 10, 11, 231               /* mmap mprotect munmap exit_group */
     .short 900, 901, 902, 903           /* popcorn: migrate propose_migration get_thread_status get_node_info */
     .if (. - numbers) - 2 * KETTLE_SYS_COUNT
     .error "the table and the enum differ"

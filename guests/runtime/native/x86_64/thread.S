@@ -82,17 +82,24 @@ __kettle_set_thread_pointer:
     .cfi_endproc
     .size __kettle_set_thread_pointer, . - __kettle_set_thread_pointer
 
-/* void __kettle_unmap_and_end(int *word, void *start, uint64_t size) */
+/* void __kettle_unmap_and_end(int *word, void *start, uint64_t size, void *other, uint64_t other_size) */
     .section .text.__kettle_unmap_and_end, "ax", @progbits
     .globl __kettle_unmap_and_end
     .type __kettle_unmap_and_end, @function
 __kettle_unmap_and_end:
-    movq %rdi, %r8
+    movq %rdi, %r9
+    movq %rcx, %r10
     movq %rsi, %rdi
     movq %rdx, %rsi
     movl $SYS_munmap, %eax
     syscall
-    movq %r8, %rdi
+    movq %r10, %rdi
+    movq %r8, %rsi
+    testq %rsi, %rsi
+    jz 1f
+    movl $SYS_munmap, %eax
+    syscall
+1:  movq %r9, %rdi
     xorl %esi, %esi
     jmp __kettle_end
     .size __kettle_unmap_and_end, . - __kettle_unmap_and_end

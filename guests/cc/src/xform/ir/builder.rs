@@ -19,9 +19,13 @@ impl Ir<'_> {
     pub fn before(&self, instruction: Value) {
         llvm!(LLVMPositionBuilderBefore(self.builder, instruction.0));
     }
-    /// Builds before the first instruction of the entry block that is no alloca.
+    /// Builds before the first instruction of the entry block that is no alloca of constant size: one of run-time size uses what comes before it.
     pub fn at_entry(&self, function: Value) {
-        self.before(function.entry().first_other_than(LLVMOpcode::LLVMAlloca));
+        let mut first = function.entry().first();
+        while first.is(LLVMOpcode::LLVMAlloca) && first.operand(0).as_constant_integer().is_some() {
+            first = first.next();
+        }
+        self.before(first);
     }
     /// Builds at the end of a block from now on, without a source line.
     pub fn at_end(&self, block: Block) {
@@ -222,6 +226,26 @@ impl Ir<'_> {
             ));
         }
         llvm!(LLVMSetCurrentDebugLocation2(self.builder, location));
+    }
+    /// `a <= b`, without a sign
+    pub fn is_at_most(&self, a: Value, b: Value) -> Value {
+        Value(llvm!(LLVMBuildICmp(
+            self.builder,
+            LLVMIntPredicate::LLVMIntULE,
+            a.0,
+            b.0,
+            NAMELESS
+        )))
+    }
+    /// `condition ? yes : no`
+    pub fn select(&self, condition: Value, yes: Value, no: Value) -> Value {
+        Value(llvm!(LLVMBuildSelect(
+            self.builder,
+            condition.0,
+            yes.0,
+            no.0,
+            NAMELESS
+        )))
     }
     /// `integer != 0`
     pub fn is_not_zero(&self, integer: Value) -> Value {

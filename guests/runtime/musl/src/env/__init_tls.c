@@ -33,6 +33,13 @@ int __init_tp(void *descriptor)
     return 0;
 }
 
+/* Of a thread that pthread_create is about to start. */
+char *__kettle_data_stack_of(const void *descriptor)
+{
+    const struct pthread *thread = descriptor;
+    return (char *)thread->stack - thread->stack_size;
+}
+
 /* The main thread's block is there since native/start.c. */
 void __init_tls(size_t *aux)
 {
