@@ -132,9 +132,9 @@ async fn futex_key(
         return Err(Errno::EFAULT);
     }
     if op & FUTEX_PRIVATE_FLAG == 0 {
-        let there = |access| mm.page_table.borrow().translate(addr, access).is_some();
-        // What the page tables hold is there; a distributed process' page may be, on another node.
-        if !there(access) && !there(Access::Read) {
+        let there = mm.page_table.borrow().translate(addr, access).is_some();
+        // A page of a distributed process may be on another node only.
+        if !there {
             fixup_user_fault(k, task, addr, access).await?;
         }
     }
