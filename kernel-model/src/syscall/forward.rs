@@ -71,6 +71,7 @@ const CALLS: &[(u32, Sysno)] = &[
     (FIRST_EXTENSION + 12, Sysno::SetRobustList),
     (FIRST_EXTENSION + 13, Sysno::GetRobustList),
     (FIRST_EXTENSION + 14, Sysno::SetTidAddress),
+    (FIRST_EXTENSION + 15, Sysno::Msync),
     (FIRST_EXTENSION + 40, Sysno::Kill),
     (FIRST_EXTENSION + 41, Sysno::Tkill),
     (FIRST_EXTENSION + 42, Sysno::Tgkill),

@@ -156,7 +156,8 @@ pub(super) async fn mremap(call: Call<'_>) -> Result<u64, Errno> {
     Ok(start.0)
 }
 
-/// msync(2): no mapping of a file can be written to, so that there is nothing to bring back. ENOMEM: something of the range is not mapped.
+/// msync(2): no mapping of a file can be written to, so that there is nothing to bring back. ENOMEM: something of the range is not mapped. Home, which
+/// knows all areas, makes it for a remote thread.
 pub(super) async fn msync(call: Call<'_>) -> Result<u64, Errno> {
     const MS_ASYNC: u32 = 1;
     const MS_SYNC: u32 = 4;

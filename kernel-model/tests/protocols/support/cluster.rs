@@ -370,7 +370,8 @@ impl Cluster {
     }
 
     fn delayed(&self, arrival: SimTime, envelope: &Envelope) -> SimTime {
-        if self.jitter == SimDuration::ZERO {
+        // Until the program starts nobody is late: it starts at home's time, and no node may be ahead of that by more than a link takes.
+        if self.jitter == SimDuration::ZERO || self.task.is_none() {
             return arrival;
         }
         let late = SimDuration::from_ps(self.draws.borrow_mut().below(self.jitter.as_ps()));
