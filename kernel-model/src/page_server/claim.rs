@@ -3,16 +3,13 @@
 use std::rc::Rc;
 
 use isa::VirtAddr;
-use msglayer::messages::{
-    FaultFlags, PageInvalidateRequest, RemotePageRequest, RemotePageResponse,
-    RemotePageResponseShort, VmFault,
-};
-use msglayer::{Message, Nid};
+use msglayer::Nid;
+use msglayer::messages::{FaultFlags, PageInvalidateRequest, RemotePageRequest, VmFault};
 use rand_core::Rng;
 use zerocopy::FromZeros;
 
-use super::PAGE;
 use super::local_fault::bug;
+use super::reply::PageReply;
 use crate::costs::Cost;
 use crate::exec::WaitRecord;
 use crate::ids::Pid;
@@ -96,23 +93,20 @@ pub(super) async fn claim_remote_page(
     let reply = station
         .wait(k, WaitRecord::new("a page").addr(addr).whom(from, worker))
         .await;
-    let Some(reply) = reply else {
-        return VmFault::SIGBUS;
-    };
-    let Ok(response) = RemotePageResponse::parse(&reply.bytes) else {
-        let short = RemotePageResponseShort::parse(&reply.bytes)
-            .map(|m| VmFault::from_wire(m.result.get()));
-        return short
-            .ok()
-            .filter(|result| !result.is_empty())
-            .unwrap_or(VmFault::SIGBUS);
+    let page = match PageReply::parse(k, reply) {
+        Some(PageReply::Data(page)) => page,
+        // Home asks for a page that it does not have: a grant without one is no answer.
+        Some(PageReply::Result(result)) if !result.is_empty() && result != VmFault::CONTINUE => {
+            return result;
+        }
+        _ => return VmFault::SIGBUS,
     };
     let pfn = mm.page_table.borrow().get(addr).map(|pte| pte.pfn);
     let Some(pfn) = pfn else {
         return VmFault::SIGBUS;
     };
     k.charge(Cost::CopyPage);
-    k.write_frame(pfn, 0, &response.page[..PAGE]);
+    k.write_frame(pfn, 0, &page[..]);
     // Whatever the page was here, it is now what another node has made of it.
     mm.page_table
         .borrow_mut()

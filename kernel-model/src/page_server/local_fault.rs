@@ -3,10 +3,7 @@
 use std::rc::Rc;
 
 use isa::{Pfn, VirtAddr};
-use msglayer::Message;
-use msglayer::messages::{
-    FaultFlags, RemotePageRequest, RemotePageResponse, RemotePageResponseShort, VmFault,
-};
+use msglayer::messages::{FaultFlags, RemotePageRequest, VmFault};
 use zerocopy::FromZeros;
 
 use super::claim::{claim_local_page, claim_remote_page};
@@ -313,16 +310,4 @@ pub(super) fn touch(
         rc.pages.borrow_mut().set_cowed(addr);
     }
     Ok(pte)
-}
-
-impl PageReply {
-    /// The response of either kind.
-    fn parse(k: &Rc<Kernel>, envelope: Option<msglayer::Envelope>) -> Option<Self> {
-        let envelope = envelope?;
-        if let Ok(response) = RemotePageResponse::parse(&envelope.bytes) {
-            return Some(Self::Data(Box::new(response.page)));
-        }
-        let short = crate::kmsg::parse::<RemotePageResponseShort>(k, &envelope)?;
-        Some(Self::Result(VmFault::from_wire(short.result.get())))
-    }
 }

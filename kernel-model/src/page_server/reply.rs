@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use msglayer::Envelope;
 use msglayer::messages::{RemotePageResponse, RemotePageResponseShort, VmFault};
+use msglayer::{Envelope, Message};
 
 use super::PAGE;
 use crate::kernel::Kernel;
@@ -15,6 +15,18 @@ pub(super) enum PageReply {
     Data(Box<[u8; PAGE]>),
     /// A grant without data (CONTINUE), RETRY, or an error.
     Result(VmFault),
+}
+
+impl PageReply {
+    /// The response of either kind; `None` when there is none, or it is malformed.
+    pub(super) fn parse(k: &Rc<Kernel>, envelope: Option<Envelope>) -> Option<Self> {
+        let envelope = envelope?;
+        if let Ok(response) = RemotePageResponse::parse(&envelope.bytes) {
+            return Some(Self::Data(Box::new(response.page)));
+        }
+        let short = parse::<RemotePageResponseShort>(k, &envelope)?;
+        Some(Self::Result(VmFault::from_wire(short.result.get())))
+    }
 }
 
 /// `handle_remote_page_response`: the requester goes on.

@@ -468,9 +468,12 @@ fn name(what: &str, thread: u64, phase: u64) -> &'static str {
     Box::leak(format!("{what} {thread} {phase}").into_boxed_str())
 }
 
+/// Seeds beyond the first that are rare: a worker overtakes a thread that is about to map an area which is gone.
+const RARE: [u64; 2] = [522, 1023];
+
 #[test]
 fn random_programs_have_one_memory() {
-    for seed in 0..60 {
+    for seed in (0..60).chain(RARE) {
         run(seed);
     }
 }
