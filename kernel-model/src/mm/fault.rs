@@ -164,7 +164,7 @@ pub fn expand_stack(mm: &Mm, addr: VirtAddr) -> Result<Vma, VmFault> {
         return Ok(stack);
     }
     let gap = page.checked_sub(STACK_GUARD_GAP).ok_or(VmFault::SIGSEGV)?;
-    let has_room = vmas.overlapping(gap, page).is_empty();
+    let has_room = !vmas.overlaps(gap, page);
     if !stack.flags.contains(VmFlags::GROWSDOWN) || stack.end.0 - page.0 > STACK_LIMIT || !has_room
     {
         return Err(VmFault::SIGSEGV);

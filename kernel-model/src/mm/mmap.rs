@@ -91,11 +91,7 @@ pub fn map_area(
     }
     let start = place(mm, request, len)?;
     let area = area_of(mm, request, start)?;
-    let taken = !mm
-        .vmas
-        .borrow()
-        .overlapping(area.start, area.end)
-        .is_empty();
+    let taken = mm.vmas.borrow().overlaps(area.start, area.end);
     let replaced = if taken {
         Some(detach_vmas(k, mm, start, len)?)
     } else {
@@ -197,7 +193,7 @@ fn place(mm: &Mm, request: &MmapRequest, len: u64) -> Result<VirtAddr, Errno> {
             return Err(Errno::EINVAL);
         }
         let end = VirtAddr(request.addr.0 + len);
-        if noreplace && !mm.vmas.borrow().overlapping(request.addr, end).is_empty() {
+        if noreplace && mm.vmas.borrow().overlaps(request.addr, end) {
             return Err(Errno::EEXIST);
         }
         return Ok(request.addr);
@@ -209,7 +205,7 @@ fn place(mm: &Mm, request: &MmapRequest, len: u64) -> Result<VirtAddr, Errno> {
         .map(|hint| hint.max(MMAP_MIN_ADDR));
     if let Some(hint) = hint
         && let Some(end) = hint.checked_add(len).filter(|end| *end <= limit)
-        && mm.vmas.borrow().overlapping(hint, end).is_empty()
+        && !mm.vmas.borrow().overlaps(hint, end)
     {
         return Ok(hint);
     }
@@ -221,18 +217,8 @@ pub fn unmapped_area(mm: &Mm, len: u64) -> Option<VirtAddr> {
     let vmas = mm.vmas.borrow();
     let limit = mm.layout.get().task_size;
     let base = MMAP_BASE.min(limit);
-    let fits = |(start, end): &(VirtAddr, VirtAddr)| end.0 - start.0 >= len;
-    let below = vmas
-        .holes(MMAP_MIN_ADDR, base)
-        .into_iter()
-        .rfind(fits)
-        .map(|(_, end)| VirtAddr(end.0 - len));
-    below.or_else(|| {
-        vmas.holes(base, limit)
-            .into_iter()
-            .find(fits)
-            .map(|(start, _)| start)
-    })
+    vmas.highest_gap(len, MMAP_MIN_ADDR, base)
+        .or_else(|| vmas.lowest_gap(len, base, limit))
 }
 
 /// The area flags of a protection.

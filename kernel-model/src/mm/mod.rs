@@ -6,6 +6,7 @@
 mod brk;
 mod fault;
 mod frames;
+mod gaps;
 mod madvise;
 mod memory;
 mod mmap;

@@ -161,6 +161,6 @@ fn covering(mm: &Mm, start: VirtAddr, end: VirtAddr) -> Result<Vma, Errno> {
 fn room_behind(mm: &Mm, vma: &Vma, old_end: VirtAddr, by: u64) -> Option<Range<VirtAddr>> {
     let limit = mm.layout.get().task_size;
     let new_end = old_end.checked_add(by).filter(|end| *end <= limit)?;
-    let free = mm.vmas.borrow().overlapping(old_end, new_end).is_empty();
+    let free = !mm.vmas.borrow().overlaps(old_end, new_end);
     (vma.end == old_end && free).then_some(old_end..new_end)
 }

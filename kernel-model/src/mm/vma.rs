@@ -8,6 +8,7 @@ use std::rc::Rc;
 use bitflags::bitflags;
 use isa::{PAGE_SIZE, VirtAddr};
 
+use super::gaps::{Gaps, TOP};
 use crate::fs::File;
 
 bitflags! {
@@ -106,6 +107,8 @@ impl Vma {
 #[derive(Clone, Default)]
 pub struct VmaTree {
     areas: BTreeMap<VirtAddr, Vma>,
+    /// Always what lies between `areas`: they change in `put` and `take` only.
+    gaps: Gaps,
 }
 
 impl VmaTree {
@@ -140,6 +143,12 @@ impl VmaTree {
         self.areas.values()
     }
 
+    /// Whether anything is in `start..end`.
+    pub fn overlaps(&self, start: VirtAddr, end: VirtAddr) -> bool {
+        let before = self.areas.range(..end).next_back();
+        start < end && before.is_some_and(|(_, vma)| vma.end > start)
+    }
+
     /// The areas that have something in `start..end`.
     pub fn overlapping(&self, start: VirtAddr, end: VirtAddr) -> Vec<Vma> {
         let first = self.covering(start).map_or(start, |v| v.start);
@@ -152,14 +161,14 @@ impl VmaTree {
     /// Adds an area where nothing is, joined with equal neighbours. Panics on overlap: callers make room first.
     pub fn insert(&mut self, mut vma: Vma) {
         assert!(
-            self.overlapping(vma.start, vma.end).is_empty(),
+            !self.overlaps(vma.start, vma.end),
             "areas overlap at {}",
             vma.start
         );
         if let Some((&start, before)) = self.areas.range(..vma.start).next_back()
             && before.merges_with(&vma)
         {
-            let before = self.areas.remove(&start).expect("just seen");
+            let before = self.take(start).expect("just seen");
             vma = Vma {
                 end: vma.end,
                 ..before
@@ -168,23 +177,22 @@ impl VmaTree {
         if let Some(after) = self.areas.get(&vma.end)
             && vma.merges_with(after)
         {
-            let after = self.areas.remove(&vma.end).expect("just seen");
+            let after = self.take(vma.end).expect("just seen");
             vma.end = after.end;
         }
-        self.areas.insert(vma.start, vma);
+        self.put(vma);
     }
 
     /// Takes everything in `start..end` out, splitting areas that reach beyond; returns what was there.
     pub fn remove(&mut self, start: VirtAddr, end: VirtAddr) -> Vec<Vma> {
         let hit = self.overlapping(start, end);
         for vma in &hit {
-            self.areas.remove(&vma.start);
+            self.take(vma.start);
             if vma.start < start {
-                self.areas.insert(vma.start, vma.clip(vma.start, start));
+                self.put(vma.clip(vma.start, start));
             }
             if vma.end > end {
-                let rest = vma.clip(end, vma.end);
-                self.areas.insert(rest.start, rest);
+                self.put(vma.clip(end, vma.end));
             }
         }
         hit.into_iter().map(|vma| vma.clip(start, end)).collect()
@@ -192,13 +200,71 @@ impl VmaTree {
 
     /// Lets the area that begins at `old_start` begin at `new_start`, further down (stack growth).
     pub fn grow_down(&mut self, old_start: VirtAddr, new_start: VirtAddr) {
-        if let Some(mut vma) = self.areas.remove(&old_start) {
+        if let Some(mut vma) = self.take(old_start) {
             vma.pgoff = vma
                 .pgoff
                 .saturating_sub((old_start.0 - new_start.0) / PAGE_SIZE);
             vma.start = new_start;
-            self.areas.insert(new_start, vma);
+            self.put(vma);
         }
+    }
+
+    /// The highest place for `len` bytes in `low..high` where nothing is.
+    pub fn highest_gap(&self, len: u64, low: VirtAddr, high: VirtAddr) -> Option<VirtAddr> {
+        let place = |(start, end): (VirtAddr, VirtAddr)| {
+            let (start, end) = (start.max(low), end.min(high));
+            let room = end.0.checked_sub(start.0)?;
+            (room >= len).then(|| VirtAddr(end.0 - len))
+        };
+        // Only the gaps over the borders reach beyond, so that less of them counts.
+        place(self.gap_around(high))
+            .or_else(|| {
+                let inner = self.gap_around(high).0;
+                self.gaps.highest(len, low, inner).and_then(place)
+            })
+            .or_else(|| place(self.gap_around(low)))
+    }
+
+    /// The lowest place for `len` bytes in `low..high` where nothing is.
+    pub fn lowest_gap(&self, len: u64, low: VirtAddr, high: VirtAddr) -> Option<VirtAddr> {
+        let place = |(start, end): (VirtAddr, VirtAddr)| {
+            let (start, end) = (start.max(low), end.min(high));
+            let room = end.0.checked_sub(start.0)?;
+            (room >= len).then_some(start)
+        };
+        place(self.gap_around(low))
+            .or_else(|| {
+                let inner = self.gap_around(high).0;
+                self.gaps.lowest(len, low, inner).and_then(place)
+            })
+            .or_else(|| place(self.gap_around(high)))
+    }
+
+    /// The gap, perhaps an empty one, from the last area that begins before `addr` to the next.
+    fn gap_around(&self, addr: VirtAddr) -> (VirtAddr, VirtAddr) {
+        let before = self.areas.range(..addr).next_back();
+        let after = self.areas.range(addr..).next();
+        (
+            before.map_or(VirtAddr(0), |(_, vma)| vma.end),
+            after.map_or(TOP, |(start, _)| *start),
+        )
+    }
+
+    fn put(&mut self, vma: Vma) {
+        let (start, end) = self.gap_around(vma.start);
+        self.gaps.remove(start, end);
+        self.gaps.add(start, vma.start);
+        self.gaps.add(vma.end, end);
+        self.areas.insert(vma.start, vma);
+    }
+
+    fn take(&mut self, start: VirtAddr) -> Option<Vma> {
+        let vma = self.areas.remove(&start)?;
+        let (before, after) = self.gap_around(start);
+        self.gaps.remove(before, vma.start);
+        self.gaps.remove(vma.end, after);
+        self.gaps.add(before, after);
+        Some(vma)
     }
 
     /// The parts of `start..end` where nothing is, lowest first.
@@ -215,5 +281,69 @@ impl VmaTree {
             holes.push((at, end));
         }
         holes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(n: u64) -> VirtAddr {
+        VirtAddr(n * PAGE_SIZE)
+    }
+
+    fn area(start: u64, end: u64, flags: VmFlags) -> Vma {
+        Vma {
+            start: page(start),
+            end: page(end),
+            flags,
+            pgoff: start,
+            file: None,
+        }
+    }
+
+    /// What the gaps must say, from the list of holes.
+    fn by_holes(tree: &VmaTree, len: u64, low: VirtAddr, high: VirtAddr) -> [Option<VirtAddr>; 2] {
+        let fits = |(start, end): &(VirtAddr, VirtAddr)| end.0 - start.0 >= len;
+        let holes = tree.holes(low, high);
+        let highest = holes.iter().rfind(|hole| fits(hole));
+        let lowest = holes.iter().find(|hole| fits(hole));
+        [
+            highest.map(|(_, end)| VirtAddr(end.0 - len)),
+            lowest.map(|(start, _)| *start),
+        ]
+    }
+
+    #[test]
+    fn gaps_are_found_as_a_walk_over_all_holes_finds_them() {
+        let mut tree = VmaTree::default();
+        let mut seed = 1_u64;
+        let mut next = |below: u64| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) % below
+        };
+        for _ in 0..3_000 {
+            let start = next(200);
+            let end = start + 1 + next(12);
+            let is_free = tree.overlapping(page(start), page(end)).is_empty();
+            assert_eq!(tree.overlaps(page(start), page(end)), !is_free);
+            if is_free && next(3) > 0 {
+                let flags = [VmFlags::READ, VmFlags::WRITE][next(2) as usize];
+                tree.insert(area(start, end, flags));
+            } else {
+                tree.remove(page(start), page(end));
+            }
+            let (low, len) = (next(100), page(1 + next(20)).0);
+            let (low, high) = (page(low), page(low + 1 + next(120)));
+            let found = [
+                tree.highest_gap(len, low, high),
+                tree.lowest_gap(len, low, high),
+            ];
+            assert_eq!(
+                found,
+                by_holes(&tree, len, low, high),
+                "{len:#x} in {low}..{high}"
+            );
+        }
     }
 }

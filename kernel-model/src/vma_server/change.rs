@@ -45,7 +45,7 @@ pub async fn vma_server_munmap_origin(
     let (mm, caller) = (task.mm(), Caller { task, nid: from });
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     let end = mm::munmap_range(&mm, addr, len)?;
-    let mapped = !mm.vmas.borrow().overlapping(addr, end).is_empty();
+    let mapped = mm.vmas.borrow().overlaps(addr, end);
     let range = mm::detach_vmas(k, &mm, addr, len)?;
     // K52 tells everybody of everything; a guest has nothing where home has nothing.
     if mapped || k.config.profile == Profile::K52 {
@@ -158,7 +158,7 @@ pub async fn vma_server_mremap_origin(
         }
         Remap::Move(old, new) => {
             page_server::bring_home(k, task, &mm, &old).await?;
-            if !mm.vmas.borrow().overlapping(new.start, new.end).is_empty() {
+            if mm.vmas.borrow().overlaps(new.start, new.end) {
                 let gone = mm::detach_vmas(k, &mm, new.start, new.end.0 - new.start.0)?;
                 vma_server_zap_origin(k, caller, &mm, &gone, Change::Replace).await;
             }
