@@ -10,6 +10,7 @@ use isa::{Isa, PAGE_SIZE, VirtAddr};
 use crate::cpu::{Access, CpuExit};
 use crate::exec::ThreadClass;
 use crate::kernel::Kernel;
+use crate::page_server;
 use crate::process::do_exit;
 use crate::signal::{self, Signal};
 use crate::syscall;
@@ -92,6 +93,7 @@ async fn bad_area(k: &Rc<Kernel>, task: &Rc<Task>, signal: Signal, page: VirtAdd
         fetch: access == Access::Fetch,
         present,
     };
+    page_server::note_foreign_code(k, task);
     let info = Siginfo::fault(signal.0, code, addr);
     signal::force_fault(k, task, info, Some(fault));
 }
@@ -137,6 +139,7 @@ fn raise(k: &Rc<Kernel>, task: &Rc<Task>, trap: CpuExit) {
         CpuExit::GeneralProtection => (Signal::SIGSEGV, Siginfo::SI_KERNEL, VirtAddr(0)),
         _ => (Signal::SIGILL, Siginfo::ILL_ILLOPC, pc),
     };
+    page_server::note_foreign_code(k, task);
     signal::force_fault(k, task, Siginfo::fault(signal.0, code, addr), None);
 }
 

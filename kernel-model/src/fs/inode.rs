@@ -28,6 +28,7 @@ pub struct Inode {
     pub(super) changed: Cell<bool>,
     /// It never leaves the run: /dev, and /tmp where the root has none.
     pub(super) private: bool,
+    mapped_shared: Cell<bool>,
     mode: Cell<u32>,
     nlink: Cell<u32>,
     mtime: Cell<Timespec>,
@@ -100,6 +101,7 @@ impl Inode {
             origin,
             changed: Cell::new(false),
             private: false,
+            mapped_shared: Cell::new(false),
             mode: Cell::new(mode),
             nlink: Cell::new(1),
             mtime: Cell::default(),
@@ -154,15 +156,26 @@ impl Inode {
         Ok(())
     }
 
-    /// The root's own file, as long as nobody has written to it.
-    pub fn root_file(&self) -> Option<Rc<dyn File>> {
+    /// The root's own file and where the root has it, as long as nobody has written to it.
+    pub fn root_file(&self) -> Option<(&str, Rc<dyn File>)> {
+        let origin = self.origin.as_deref()?;
         match &self.kind {
             InodeKind::File(contents) => match &*contents.borrow() {
-                Contents::Root(file) => Some(Rc::clone(file)),
+                Contents::Root(file) => Some((origin, Rc::clone(file))),
                 _ => None,
             },
             _ => None,
         }
+    }
+
+    /// Notes that there is, or was, a shared mapping of it.
+    pub fn map_shared(&self) {
+        self.mapped_shared.set(true);
+    }
+
+    /// Whether there ever was a shared mapping of it.
+    pub fn is_mapped_shared(&self) -> bool {
+        self.mapped_shared.get()
     }
 
     /// Size in bytes of an opened file; of a symbolic link, that of what it says.
@@ -312,6 +325,21 @@ impl Inode {
             ctime: self.ctime.get(),
             ..Stat::default()
         }
+    }
+}
+
+/// A mapping's view of a file that was opened: its contents as they are when it looks.
+impl File for Inode {
+    fn len(&self) -> u64 {
+        self.size()
+    }
+
+    fn read_at(&self, offset: u64, out: &mut [u8]) -> usize {
+        Inode::read_at(self, offset, out)
+    }
+
+    fn stat(&self) -> Stat {
+        Inode::stat(self)
     }
 }
 

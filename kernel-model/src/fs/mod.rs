@@ -23,7 +23,7 @@ pub use path::{FileSystem, Found, resolve};
 pub use pipe::{Pipe, PipeEnd};
 pub use table::{Description, FdTarget, FileTable};
 
-/// A regular file's contents: immutable during a run.
+/// A regular file's contents. Those of the root do not change during a run.
 pub trait File {
     /// Length in bytes.
     fn len(&self) -> u64;

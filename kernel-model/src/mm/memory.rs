@@ -63,7 +63,8 @@ fn permissions(vma: &Vma, write: bool) -> Pte {
 
 /// `do_wp_page`: the entry is there and lacks a permission that the area gives.
 fn refresh(k: &Kernel, vma: &Vma, old: Pte, write: bool) -> Pte {
-    let copies = write && !old.write && !vma.is_anonymous() && !old.dirty;
+    let private = !vma.is_anonymous() && !vma.flags.contains(VmFlags::SHARED);
+    let copies = write && !old.write && private && !old.dirty;
     if copies {
         k.charge(Cost::CopyPage);
     }
@@ -79,24 +80,33 @@ fn refresh(k: &Kernel, vma: &Vma, old: Pte, write: bool) -> Pte {
 
 /// A frame with the page's initial contents.
 fn first_touch(k: &Kernel, vma: &Vma, page: VirtAddr) -> Result<Pfn, VmFault> {
-    let contents = match &vma.file {
-        None => None,
-        Some(mapped) => {
-            let offset = (vma.pgoff + (page.0 - vma.start.0) / PAGE_SIZE)
-                .checked_mul(PAGE_SIZE)
-                .ok_or(VmFault::SIGBUS)?;
-            if offset >= mapped.file.len() {
-                return Err(VmFault::SIGBUS);
-            }
-            let mut bytes = ZEROES;
-            mapped.file.read_at(offset, &mut bytes);
-            Some(bytes)
-        }
-    };
+    let contents = initial_contents(vma, page)?;
     let pfn = k.frames.borrow_mut().alloc().ok_or(VmFault::OOM)?;
     k.charge(Cost::CopyPage);
-    k.write_frame(pfn, 0, &contents.unwrap_or(ZEROES));
+    k.write_frame(pfn, 0, &contents);
     Ok(pfn)
+}
+
+/// Gives a frame that has been allocated the page's initial contents. `SIGBUS`: the file ends before the page.
+pub fn fill_frame(k: &Kernel, vma: &Vma, page: VirtAddr, pfn: Pfn) -> Result<(), VmFault> {
+    let contents = initial_contents(vma, page)?;
+    k.charge(Cost::CopyPage);
+    k.write_frame(pfn, 0, &contents);
+    Ok(())
+}
+
+fn initial_contents(vma: &Vma, page: VirtAddr) -> Result<[u8; PAGE_SIZE as usize], VmFault> {
+    let mut bytes = ZEROES;
+    if let Some(mapped) = &vma.file {
+        let offset = (vma.pgoff + (page.0 - vma.start.0) / PAGE_SIZE)
+            .checked_mul(PAGE_SIZE)
+            .ok_or(VmFault::SIGBUS)?;
+        if offset >= mapped.file.len() {
+            return Err(VmFault::SIGBUS);
+        }
+        mapped.file.read_at(offset, &mut bytes);
+    }
+    Ok(bytes)
 }
 
 /// Takes the frames of `start..end` back (`zap_page_range`); the areas stay. Drops stale translations if anything was mapped.
@@ -136,6 +146,7 @@ pub(crate) fn poke_user(k: &Kernel, mm: &Mm, addr: VirtAddr, bytes: &[u8]) -> Re
             .covering(at)
             .cloned()
             .ok_or(VmFault::SIGSEGV)?;
+        note_written(mm, &vma, at.page_align_down());
         let pte = fault_in_local(k, mm, &vma, at, true)?;
         let offset = at.page_offset();
         let (now, later) = rest.split_at(rest.len().min((PAGE_SIZE - offset) as usize));
@@ -144,4 +155,16 @@ pub(crate) fn poke_user(k: &Kernel, mm: &Mm, addr: VirtAddr, bytes: &[u8]) -> Re
         rest = later;
     }
     Ok(())
+}
+
+/// A page of a file's mapping, which may be read-only, is about to be written by the kernel.
+fn note_written(mm: &Mm, vma: &Vma, page: VirtAddr) {
+    if vma.named_file().is_none() || vma.flags.contains(VmFlags::WRITTEN) {
+        return;
+    }
+    let mut vmas = mm.vmas.borrow_mut();
+    for mut part in vmas.remove(page, page.wrapping_add(PAGE_SIZE)) {
+        part.flags |= VmFlags::WRITTEN;
+        vmas.insert(part);
+    }
 }

@@ -39,6 +39,8 @@ pub struct MmapRequest {
     pub file: Option<VmaFile>,
     /// Where in the file, in pages.
     pub pgoff: u64,
+    /// A shared mapping of the file may be written to.
+    pub may_write: bool,
 }
 
 impl MmapRequest {
@@ -52,12 +54,13 @@ impl MmapRequest {
             flags,
             file: None,
             pgoff: 0,
+            may_write: false,
         }
     }
 }
 
-/// Maps, and returns the address. EINVAL: length 0, no or two kinds of sharing, unaligned fixed address. ENOMEM: does not fit. EEXIST: `FIXED_NOREPLACE`
-/// and something is there. EOVERFLOW: beyond the largest file. EACCES: writing to a shared file, all of which are read-only.
+/// Maps, and returns the address. EINVAL: length 0, no kind of sharing or two, a stack of a file or shared, unaligned fixed address. ENOMEM: does not fit. EEXIST: `FIXED_NOREPLACE`
+/// and something is there. EOVERFLOW: beyond the largest file. EACCES: writing to a shared file that is not open for it.
 pub fn do_mmap(k: &Rc<Kernel>, mm: &Rc<Mm>, request: &MmapRequest) -> Result<VirtAddr, Errno> {
     let (start, replaced) = map_area(k, mm, request)?;
     if let Some(range) = replaced {
@@ -108,11 +111,18 @@ pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, E
         .checked_add(len)
         .filter(|end| *end <= mm.layout.get().task_size)
         .ok_or(Errno::ENOMEM)?;
-    let shared = request.flags.contains(MapFlags::SHARED);
-    if !shared && !request.flags.contains(MapFlags::PRIVATE) {
+    let flags = request.flags;
+    let shared = flags.contains(MapFlags::SHARED);
+    let kinds = flags & (MapFlags::SHARED | MapFlags::PRIVATE);
+    // Both is MAP_SHARED_VALIDATE, which is for files.
+    let both = kinds == MapFlags::SHARED | MapFlags::PRIVATE;
+    let no_kind = kinds.is_empty() || (both && flags.contains(MapFlags::ANONYMOUS));
+    // A stack is private and no file's.
+    if no_kind || (flags.contains(MapFlags::GROWSDOWN) && (shared || request.file.is_some())) {
         return Err(Errno::EINVAL);
     }
-    if shared && request.file.is_some() && request.prot.contains(Prot::WRITE) {
+    let writes = request.prot.contains(Prot::WRITE);
+    if shared && request.file.is_some() && writes && !request.may_write {
         return Err(Errno::EACCES);
     }
     let pgoff = if request.file.is_some() {
@@ -120,13 +130,14 @@ pub fn area_of(mm: &Mm, request: &MmapRequest, start: VirtAddr) -> Result<Vma, E
     } else {
         start.0 / PAGE_SIZE
     };
-    Ok(Vma {
+    let area = Vma {
         start,
         end,
-        flags: vm_flags(mm, request),
+        flags: VmFlags::empty(),
         pgoff,
         file: request.file.clone(),
-    })
+    };
+    Ok(area.with_flags(vm_flags(mm, request)))
 }
 
 /// Unmaps whatever is in `start..start + len`. EINVAL: unaligned, empty or beyond user space. ENOMEM: too many areas.
@@ -242,7 +253,7 @@ fn vm_flags(mm: &Mm, request: &MmapRequest) -> VmFlags {
         | VmFlags::MAYEXEC;
     if request.flags.contains(MapFlags::SHARED) {
         flags |= VmFlags::SHARED | VmFlags::MAYSHARE;
-        if request.file.is_some() {
+        if request.file.is_some() && !request.may_write {
             // The file is open for reading only.
             flags -= VmFlags::MAYWRITE | VmFlags::SHARED;
         }

@@ -5,6 +5,7 @@
 
 mod brk;
 mod fault;
+mod file_map;
 mod frames;
 mod gaps;
 mod madvise;
@@ -27,10 +28,11 @@ use crate::remote_context::RemoteContext;
 
 pub use brk::do_brk;
 pub use fault::{STACK_LIMIT, do_user_addr_fault, expand_stack, fixup_user_fault};
+pub use file_map::{collect, write_back, write_back_all, write_through};
 pub use frames::FrameAllocator;
 pub use madvise::{Advised, MADV_DONTNEED, MADV_RELEASE, do_madvise};
 pub(crate) use memory::poke_user;
-pub use memory::{exit_mmap, fault_in_local, zap_page_range};
+pub use memory::{exit_mmap, fault_in_local, fill_frame, zap_page_range};
 pub use mmap::{
     MAX_MAP_COUNT, MmapRequest, TASK_SIZE, area_of, detach_vmas, do_mmap, do_munmap, map_area,
     munmap_range, page_align_len, unmapped_area, vm_prot,
@@ -87,6 +89,8 @@ pub struct Mm {
     pub page_table: RefCell<PageTable>,
     /// Guards the areas across sleeps; faults hold it for reading.
     pub mmap_sem: RwSem,
+    /// One at a time makes mappings of files and the files the same.
+    pub file_sync: RwSem,
     /// Tasks that run in it (`mm_users`).
     pub users: Cell<u32>,
     /// The executable's path as guests see it.
@@ -106,6 +110,7 @@ impl Mm {
             vmas: RefCell::default(),
             page_table: RefCell::default(),
             mmap_sem: RwSem::new(),
+            file_sync: RwSem::new(),
             users: Cell::new(0),
             exe_path: RefCell::new(exe_path),
             trampoline: Cell::new(None),

@@ -100,7 +100,8 @@ fn change(k: &Rc<Kernel>, mm: &Mm, part: &Vma, wanted: VmFlags) -> Result<(), Er
     if !may.contains(wanted) {
         return Err(Errno::EACCES);
     }
-    let flags = (part.flags - rwx) | wanted;
+    let changed = part.with_flags((part.flags - rwx) | wanted);
+    let flags = changed.flags;
     if flags == part.flags {
         return Ok(());
     }
@@ -112,10 +113,7 @@ fn change(k: &Rc<Kernel>, mm: &Mm, part: &Vma, wanted: VmFlags) -> Result<(), Er
         return Err(Errno::ENOMEM);
     }
     vmas.remove(part.start, part.end);
-    vmas.insert(Vma {
-        flags,
-        ..part.clone()
-    });
+    vmas.insert(changed);
     drop(vmas);
     let mut withdrawn = false;
     let mut table = mm.page_table.borrow_mut();

@@ -8,8 +8,10 @@ use std::rc::Rc;
 use bitflags::bitflags;
 use isa::{PAGE_SIZE, VirtAddr};
 
+use msglayer::messages::PathField;
+
 use super::gaps::{Gaps, TOP};
-use crate::fs::File;
+use crate::fs::{File, Inode};
 
 bitflags! {
     /// `vm_flags`, with the values of Linux 5.2 (`include/linux/mm.h`); they travel in VMA_INFO_RESPONSE.
@@ -39,16 +41,37 @@ bitflags! {
         const NORESERVE = 0x20_0000;
         /// The process' heap or stack accounting.
         const ACCOUNT = 0x10_0000;
+        /// Of a private mapping of a file: it is, or once was, writable, so that its pages need not be what the file says. Linux's
+        /// VM_SOFTDIRTY, which K52 never sets.
+        const WRITTEN = 0x800_0000;
     }
 }
 
 /// What a file mapping maps.
 #[derive(Clone)]
 pub struct VmaFile {
-    /// The path as guests see it; it travels in VMA_INFO_RESPONSE.
+    /// The path as guests see it.
     pub path: Rc<str>,
     /// The open file.
     pub file: Rc<dyn File>,
+    /// The file of the overlay of which it shows the present contents; `None`: the root's file, as every node's root has it.
+    pub inode: Option<Rc<Inode>>,
+}
+
+impl VmaFile {
+    /// A file of the root, by the path that the root has it at.
+    pub fn of_root(path: impl Into<Rc<str>>, file: Rc<dyn File>) -> Self {
+        Self {
+            path: path.into(),
+            file,
+            inode: None,
+        }
+    }
+
+    /// Whether another node can open it by its path: the root has it, and the path fits into a message.
+    pub fn has_name(&self) -> bool {
+        self.inode.is_none() && PathField::new(&self.path).is_ok()
+    }
 }
 
 /// One area, page aligned, end exclusive.
@@ -75,6 +98,22 @@ impl Vma {
     /// Anonymous memory.
     pub fn is_anonymous(&self) -> bool {
         self.file.is_none()
+    }
+
+    /// The file by which other nodes find its contents themselves; `None` if they have to come from home as bytes.
+    pub fn named_file(&self) -> Option<&VmaFile> {
+        self.file.as_ref().filter(|mapped| mapped.has_name())
+    }
+
+    /// The flags that the area has as soon as it has these, whatever becomes of them: see [`VmFlags::WRITTEN`].
+    pub fn with_flags(&self, mut flags: VmFlags) -> Self {
+        if flags.contains(VmFlags::WRITE) && self.named_file().is_some() {
+            flags |= VmFlags::WRITTEN;
+        }
+        Self {
+            flags,
+            ..self.clone()
+        }
     }
 
     /// The part of it inside `start..end`, with the file offset moved along.

@@ -219,8 +219,7 @@ fn areas_agree(origin: &Side, guest: &Side) -> Result<(), String> {
 
 fn same_memory(a: &Vma, b: &Vma) -> bool {
     let file = |vma: &Vma| {
-        vma.file
-            .as_ref()
+        vma.named_file()
             .map(|mapped| (Rc::clone(&mapped.path), vma.pgoff))
     };
     a.flags == b.flags && file(a) == file(b)

@@ -11,6 +11,7 @@ use super::fault_table::Start;
 use super::invariants::check_home_page;
 use super::reply::PageReply;
 use super::{PAGE, relax};
+use crate::config::Profile;
 use crate::costs::Cost;
 use crate::cpu::Access;
 use crate::event::Event;
@@ -131,13 +132,23 @@ impl LocalFault<'_> {
 
     /// The guest's decision: local text and read-only data, a remote fault, or nothing to do.
     async fn at_guest(&self, k: &Rc<Kernel>, pte: Option<Pte>) -> VmFault {
-        let flags = self.vma.flags;
-        let read_only_file =
-            !self.vma.is_anonymous() && !flags.intersects(VmFlags::WRITE | VmFlags::SHARED);
         match pte {
-            None if flags.contains(VmFlags::EXEC) || read_only_file => VmFault::CONTINUE,
+            None if self.is_local(k.config.profile) => VmFault::CONTINUE,
             pte if allows(pte, self.access) => VmFault::empty(),
             _ => self.at_remote(k).await,
+        }
+    }
+
+    /// Whether a page that is not here yet is read from this node's own file. K52 takes all executable areas for text and all areas that are
+    /// read-only now for read-only data, whatever was written there.
+    fn is_local(&self, profile: Profile) -> bool {
+        let flags = self.vma.flags;
+        match profile {
+            Profile::Kettle => self.vma.named_file().is_some() && !flags.contains(VmFlags::WRITTEN),
+            Profile::K52 => {
+                let changes = flags.intersects(VmFlags::WRITE | VmFlags::SHARED);
+                flags.contains(VmFlags::EXEC) || (!self.vma.is_anonymous() && !changes)
+            }
         }
     }
 
@@ -223,7 +234,12 @@ impl LocalFault<'_> {
                 true
             }
             Some(PageReply::Result(result)) if *result == VmFault::CONTINUE => {
-                if populated {
+                if populated && self.vma.named_file().is_some() {
+                    // Code that nobody has written to: this node's own binary has it.
+                    if let Err(result) = mm::fill_frame(k, self.vma, self.addr, pfn) {
+                        return result;
+                    }
+                } else if populated {
                     return bug(
                         k,
                         format!(
@@ -288,7 +304,7 @@ fn allows(pte: Option<Pte>, access: Access) -> bool {
 
 /// BUG under K52; by default the access fails.
 pub(super) fn bug(k: &Rc<Kernel>, why: String) -> VmFault {
-    if k.config.profile == crate::config::Profile::K52 {
+    if k.config.profile == Profile::K52 {
         k.halt(Halt::WouldBug(why));
     } else {
         k.log(&why);

@@ -13,7 +13,9 @@
 //! Invariants, checked by [`invariants`]: at most one node may write (`one-writer`); if home is no owner exactly one guest is
 //! (`somebody-owns`); only home revokes; at most one transaction per page is in progress at home.
 //!
-//! Text and read-only file pages do not come from here: each node has them in its own ISA's binary.
+//! Text and read-only file pages do not come from here as long as they are what the file says: each node has them in its own ISA's binary.
+//! That an area was ever writable travels with its description ([`crate::mm::VmFlags::WRITTEN`]); its pages are asked for, and home answers
+//! for code that nobody has written "granted, without data": the guest takes its own. Bytes that a program made code of travel as bytes.
 //!
 //! In the page messages `origin_*` is who asks and `remote_*` who answers, whichever side is home.
 //!
@@ -41,6 +43,7 @@ mod actions;
 mod claim;
 mod collect;
 mod fault_table;
+mod foreign_code;
 mod invalidate;
 pub mod invariants;
 mod local_fault;
@@ -61,12 +64,13 @@ use crate::task::Task;
 
 pub use collect::{bring_home, drop_local_pages, forget_owner, release_pages, shared_runs};
 pub use fault_table::FaultTable;
+pub use foreign_code::note_foreign_code;
 pub use invalidate::{handle_page_invalidate_request, handle_page_invalidate_response};
 pub use local_fault::page_server_handle_pte_fault;
 pub use ownership::{Ownership, OwnershipTree};
 pub use remote_fault::handle_remote_page_request;
 pub use reply::{handle_remote_page_response, handle_remote_page_response_short};
-pub use userpage::{get_userpage, put_userpage};
+pub use userpage::{get_userpage, put_userpage, write_page};
 
 /// Bytes of a page, as an array length.
 pub(crate) const PAGE: usize = PAGE_SIZE as usize;

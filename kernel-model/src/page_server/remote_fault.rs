@@ -14,6 +14,7 @@ use super::claim::{claim_local_page, claim_remote_page};
 use super::fault_table::Start;
 use super::invariants::check_home_page;
 use super::local_fault::{bug, touch};
+use crate::config::Profile;
 use crate::costs::Cost;
 use crate::event::Event;
 use crate::ids::Pid;
@@ -83,6 +84,7 @@ async fn process_remote_page_request(
         addr: Kernel::page_of(VirtAddr(request.addr.get())),
         write: FaultFlags::from_bits_retain(request.fault_flags.get()).contains(FaultFlags::WRITE),
     };
+    let k52 = k.config.profile == Profile::K52;
     let mut attempts = 0;
     loop {
         // At home a writer that waits comes first, or a page that goes to and fro could keep it waiting for ever.
@@ -98,7 +100,7 @@ async fn process_remote_page_request(
         let vma = mm.vmas.borrow().covering(served.addr).cloned();
         let answer = match vma {
             None => Answer::Result(VmFault::SIGBUS),
-            Some(vma) if vma.flags.contains(VmFlags::EXEC) => Answer::Result(bug(
+            Some(vma) if k52 && vma.flags.contains(VmFlags::EXEC) => Answer::Result(bug(
                 k,
                 format!(
                     "node {from} asks for page {} of an executable area",
@@ -146,7 +148,7 @@ impl Served<'_> {
             Start::Followed(_) | Start::Retry => return Answer::Result(VmFault::RETRY),
             Start::Impossible(why) => return Answer::Result(bug(k, why)),
         };
-        let answer = self.lead_at_origin(k).await;
+        let answer = self.lead_at_origin(k, vma).await;
         let result = match &answer {
             Answer::Result(result) if *result != VmFault::CONTINUE => *result,
             _ => VmFault::empty(),
@@ -156,10 +158,10 @@ impl Served<'_> {
         answer
     }
 
-    async fn lead_at_origin(&self, k: &Rc<Kernel>) -> Answer {
+    async fn lead_at_origin(&self, k: &Rc<Kernel>, vma: &Vma) -> Answer {
         let (me, addr, from) = (k.nid(), self.addr, self.from);
         let word = self.rc.pages.borrow().get(addr);
-        let mut grant = false;
+        let mut grant = self.is_unwritten_code(vma);
         if word.is_distributed() && word.is_owned_by(from) {
             if !self.write {
                 return Answer::Result(bug(
@@ -185,6 +187,12 @@ impl Served<'_> {
         };
         self.hand_over(k);
         answer
+    }
+
+    /// Code of a file that each node has for its own instruction set, and that nobody has changed.
+    fn is_unwritten_code(&self, vma: &Vma) -> bool {
+        let dirty = (self.mm.page_table.borrow().get(self.addr)).is_none_or(|pte| pte.dirty);
+        vma.flags.contains(VmFlags::EXEC) && vma.named_file().is_some() && !dirty
     }
 
     /// The requester becomes an owner: the only one for a write, next to home for a read.
@@ -258,6 +266,8 @@ impl Served<'_> {
         self.mm.page_table.borrow_mut().update(self.addr, |pte| {
             pte.present = keeps_read;
             pte.write = false;
+            // Whoever asked writes to it.
+            pte.dirty |= !keeps_read;
         });
         k.flush_tlb();
         k.event(&Event::PageRevoked {

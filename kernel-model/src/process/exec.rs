@@ -259,10 +259,7 @@ impl Loader<'_> {
             VirtAddr(file_end.0.next_multiple_of(PAGE_SIZE))
         };
         if start < file_pages_end {
-            let mapped = VmaFile {
-                path: Rc::from(self.path),
-                file: Rc::clone(&self.file),
-            };
+            let mapped = VmaFile::of_root(self.path, Rc::clone(&self.file));
             let pgoff = segment.file.start as u64 / PAGE_SIZE;
             let flags = MapFlags::PRIVATE | MapFlags::FIXED_NOREPLACE | MapFlags::DENYWRITE;
             self.map(MmapRequest {
@@ -272,6 +269,7 @@ impl Loader<'_> {
                 flags,
                 file: Some(mapped),
                 pgoff,
+                may_write: false,
             })?;
             if segment.end() > file_end && !file_end.is_page_aligned() {
                 let tail = vec![0; (file_pages_end.0 - file_end.0) as usize];

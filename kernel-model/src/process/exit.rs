@@ -8,7 +8,7 @@ use isa::VirtAddr;
 use crate::event::Event;
 use crate::futex::{self, FutexCall};
 use crate::kernel::Kernel;
-use crate::mm::{copy_to_user, exit_mmap};
+use crate::mm::{copy_to_user, exit_mmap, write_back_all};
 use crate::process_server::process_server_task_exit;
 use crate::signal;
 use crate::task::{ExitStatus, Task};
@@ -64,6 +64,9 @@ async fn exit_mm(k: &Rc<Kernel>, task: &Rc<Task>, status: ExitStatus) {
         && !task.popcorn.parked.get()
     {
         mm_release(k, task, addr).await;
+    }
+    if mm.users.get() == 1 && !task.popcorn.at_remote.get() {
+        write_back_all(k, task).await;
     }
     process_server_task_exit(k, task, status).await;
     *task.mm.borrow_mut() = None;

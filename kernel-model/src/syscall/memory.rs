@@ -8,8 +8,7 @@ use isa::{Errno, PAGE_SIZE};
 
 use super::Call;
 use crate::config::Profile;
-use crate::fs::FdTarget;
-use crate::mm::{self, MADV_RELEASE, MmapRequest, MremapFlags, MremapRequest, VmaFile};
+use crate::mm::{self, MADV_RELEASE, MmapRequest, MremapFlags, MremapRequest};
 use crate::{page_server, vma_server};
 
 /// PROT_SEM: atomic operations, which all memory allows.
@@ -22,36 +21,44 @@ pub(super) async fn mmap(call: Call<'_>) -> Result<u64, Errno> {
     if !offset.is_multiple_of(PAGE_SIZE) {
         return Err(Errno::EINVAL);
     }
-    let flags = MapFlags::decode(k.isa(), call.uint(3));
-    let file = if flags.contains(MapFlags::ANONYMOUS) {
-        None
-    } else {
-        Some(file_behind(&call, call.int(4))?)
-    };
-    let request = MmapRequest {
+    let (raw, flags) = (call.uint(3), MapFlags::decode(k.isa(), call.uint(3)));
+    let fd = (!flags.contains(MapFlags::ANONYMOUS)).then(|| call.int(4));
+    let mut request = MmapRequest {
         addr: call.addr(0),
         len: call.args[1],
         prot: Prot::from_bits_truncate(call.uint(2)),
         flags,
-        file,
+        file: None,
         pgoff: offset / PAGE_SIZE,
+        may_write: false,
     };
+    check_kind(raw, fd.is_some())?;
     let start = if task.popcorn.at_remote.get() {
-        vma_server::vma_server_mmap_remote(k, task, &request).await?
+        if let Some(fd) = fd.filter(|_| k.config.profile == Profile::K52) {
+            // A guest's own table, which is empty.
+            task.files.get(fd)?;
+        }
+        vma_server::vma_server_mmap_remote(k, task, &request, fd).await?
     } else {
+        if let Some(fd) = fd {
+            request.map_file(k, task, fd).await?;
+        }
         vma_server::vma_server_mmap_origin(k, task, &request, k.nid()).await?
     };
     Ok(start.0)
 }
 
-/// The file to map. ENODEV: something else, or a file that has been written to, which the other nodes' roots do not have.
-fn file_behind(call: &Call<'_>, fd: i32) -> Result<VmaFile, Errno> {
-    match &call.task.files.get(fd)?.target {
-        FdTarget::File { inode, path } => Ok(VmaFile {
-            path: path.clone(),
-            file: inode.root_file().ok_or(Errno::ENODEV)?,
-        }),
-        _ => Err(Errno::ENODEV),
+/// The kind of sharing, as the program gave it. EINVAL: none that there is. EOPNOTSUPP: MAP_SHARED_VALIDATE with flags from after its time.
+fn check_kind(raw: u32, of_file: bool) -> Result<(), Errno> {
+    const MAP_TYPE: u32 = 0xf;
+    const MAP_SHARED_VALIDATE: u32 = 3;
+    const LEGACY_MAP_MASK: u32 = 0x7c07_f973;
+    match raw & MAP_TYPE {
+        1 | 2 => Ok(()),
+        MAP_SHARED_VALIDATE if !of_file => Err(Errno::EINVAL),
+        MAP_SHARED_VALIDATE if raw & !LEGACY_MAP_MASK != 0 => Err(Errno::EOPNOTSUPP),
+        MAP_SHARED_VALIDATE => Ok(()),
+        _ => Err(Errno::EINVAL),
     }
 }
 
@@ -156,8 +163,8 @@ pub(super) async fn mremap(call: Call<'_>) -> Result<u64, Errno> {
     Ok(start.0)
 }
 
-/// msync(2): no mapping of a file can be written to, so that there is nothing to bring back. ENOMEM: something of the range is not mapped. Home, which
-/// knows all areas, makes it for a remote thread.
+/// msync(2), always as if MS_SYNC. A remote thread's runs at home. ENOMEM: something of the range is not mapped (the rest has been brought
+/// into its files). ENOSPC: a file has no room.
 pub(super) async fn msync(call: Call<'_>) -> Result<u64, Errno> {
     const MS_ASYNC: u32 = 1;
     const MS_SYNC: u32 = 4;
@@ -169,6 +176,7 @@ pub(super) async fn msync(call: Call<'_>) -> Result<u64, Errno> {
     }
     let len = mm::page_align_len(call.args[1]).ok_or(Errno::ENOMEM)?;
     let end = start.checked_add(len).ok_or(Errno::ENOMEM)?;
+    mm::write_back(call.k, call.task, start, end).await?;
     match call.task.mm().vmas.borrow().holes(start, end).is_empty() {
         true => Ok(0),
         false => Err(Errno::ENOMEM),

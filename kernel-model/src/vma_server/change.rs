@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use isa::layout::Prot;
+use isa::layout::{MapFlags, Prot};
 use isa::{Errno, VirtAddr};
 use msglayer::Nid;
 use msglayer::messages::VmaOp;
@@ -14,7 +14,7 @@ use super::zap::{Caller, Change, tell_guest, vma_server_zap_origin};
 use crate::config::Profile;
 use crate::costs::Cost;
 use crate::kernel::Kernel;
-use crate::mm::{self, MADV_RELEASE, Mm, MmapRequest, MremapRequest, Remap};
+use crate::mm::{self, MADV_RELEASE, Mm, MmapRequest, MremapFlags, MremapRequest, Remap};
 use crate::page_server;
 use crate::task::Task;
 
@@ -26,12 +26,23 @@ pub async fn vma_server_mmap_origin(
     from: Nid,
 ) -> Result<VirtAddr, Errno> {
     let (mm, caller) = (task.mm(), Caller { task, nid: from });
+    if request.flags.contains(MapFlags::FIXED) {
+        write_back(k, task, &mm, request.addr, request.len).await;
+    }
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     let (start, replaced) = mm::map_area(k, &mm, request)?;
     if let Some(range) = replaced {
         vma_server_zap_origin(k, caller, &mm, &range, Change::Replace).await;
     }
     Ok(start)
+}
+
+/// Before pages go, and before the lock: what was stored into shared mappings of files goes into the files. What fails is the program's loss, as
+/// in Linux.
+async fn write_back(k: &Rc<Kernel>, task: &Rc<Task>, mm: &Mm, addr: VirtAddr, len: u64) {
+    if let Ok(end) = mm::munmap_range(mm, addr, len) {
+        let _ = mm::write_back(k, task, addr, end).await;
+    }
 }
 
 /// munmap(2).
@@ -43,6 +54,7 @@ pub async fn vma_server_munmap_origin(
     from: Nid,
 ) -> Result<(), Errno> {
     let (mm, caller) = (task.mm(), Caller { task, nid: from });
+    write_back(k, task, &mm, addr, len).await;
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     let end = mm::munmap_range(&mm, addr, len)?;
     let mapped = mm.vmas.borrow().overlaps(addr, end);
@@ -80,6 +92,7 @@ pub async fn vma_server_madvise_origin(
     from: Nid,
 ) -> Result<(), Errno> {
     let (mm, caller) = (task.mm(), Caller { task, nid: from });
+    write_back(k, task, &mm, addr, len).await;
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     let advised = mm::do_madvise(k, &mm, addr, len, advice)?;
     for part in &advised.parts {
@@ -147,6 +160,10 @@ pub async fn vma_server_mremap_origin(
     from: Nid,
 ) -> Result<VirtAddr, Errno> {
     let (mm, caller) = (task.mm(), Caller { task, nid: from });
+    write_back(k, task, &mm, request.old, request.old_len).await;
+    if request.flags.contains(MremapFlags::FIXED) {
+        write_back(k, task, &mm, request.new_addr, request.new_len).await;
+    }
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     k.charge(Cost::VmaOperation);
     match mm::plan_mremap(&mm, request)? {

@@ -106,19 +106,20 @@ async fn ask(
 fn area_in(k: &Rc<Kernel>, response: &VmaInfoResponse) -> Result<Vma, Errno> {
     let file = match response.vm_file_path.as_str() {
         Ok("") => None,
-        Ok(path) => Some(VmaFile {
-            path: path.into(),
-            file: k.root.open(path, k.isa()).map_err(|_| Errno::EIO)?,
-        }),
+        Ok(path) => {
+            let file = k.root.open(path, k.isa()).map_err(|_| Errno::EIO)?;
+            Some(VmaFile::of_root(path, file))
+        }
         Err(_) => return Err(Errno::EIO),
     };
-    Ok(Vma {
+    let area = Vma {
         start: VirtAddr(response.vm_start.get()),
         end: VirtAddr(response.vm_end.get()),
-        flags: VmFlags::from_bits_truncate(response.vm_flags.get()),
+        flags: VmFlags::empty(),
         pgoff: response.vm_pgoff.get(),
         file,
-    })
+    };
+    Ok(area.with_flags(VmFlags::from_bits_truncate(response.vm_flags.get())))
 }
 
 /// Maps the whole area, filling only holes: what is here already stays. The caller holds `mmap_sem` for writing.

@@ -28,11 +28,19 @@ pub async fn process_vma_info_request(k: &Rc<Kernel>, task: &Rc<Task>, envelope:
         Some(vma) => {
             response.vm_start.set(vma.start.0);
             response.vm_end.set(vma.end.0);
-            response.vm_flags.set(vma.flags.bits());
+            // What is writable now is as good as written, so that only what was has to say so, in a bit that K52 does not know.
+            let said = k.config.profile == Profile::K52 || vma.flags.contains(VmFlags::WRITE);
+            let flags = if said {
+                vma.flags - VmFlags::WRITTEN
+            } else {
+                vma.flags
+            };
+            response.vm_flags.set(flags.bits());
             response.vm_pgoff.set(vma.pgoff);
-            if let Some(file) = &vma.file {
-                response.vm_file_path =
-                    PathField::new(&file.path).expect("a path that was opened fits into a message");
+            // Without a name the guest takes it for anonymous memory, whose pages all come from here.
+            let name = vma.named_file().map(|mapped| PathField::new(&mapped.path));
+            if let Some(Ok(path)) = name {
+                response.vm_file_path = path;
             }
         }
         None => response.result.set(-Errno::ENOENT.raw()),

@@ -15,22 +15,31 @@ use crate::kmsg::{Replies, WaitStation, parse, pcn_kmsg_send};
 use crate::mm::{MmapRequest, MremapRequest, area_of};
 use crate::task::Task;
 
+/// What the path of a delegated mmap begins with; a descriptor follows.
+pub(super) const FD_PATH: &str = "/proc/self/fd/";
+
 /// mmap: home chooses the place and clears it on every node, then the holes there are filled here. Returns the address.
+///
+/// A descriptor is home's, so that the path on the wire is its name there ([`FD_PATH`]); the area comes with the first fault.
 pub async fn vma_server_mmap_remote(
     k: &Rc<Kernel>,
     task: &Rc<Task>,
     request: &MmapRequest,
+    fd: Option<i32>,
 ) -> Result<VirtAddr, Errno> {
     let mut message = operation(VmaOp::Mmap, request.addr, request.len);
     message.prot.set(request.prot.bits().into());
     message.flags.set(request.flags.bits().into());
     message.pgoff.set(request.pgoff);
-    if let Some(file) = &request.file {
-        message.path = PathField::new(&file.path).map_err(|_| Errno::EINVAL)?;
+    if let Some(fd) = fd {
+        message.path = PathField::new(&format!("{FD_PATH}{fd}")).map_err(|_| Errno::EINVAL)?;
     }
     let (mm, rc) = (task.mm(), task.remote().ok_or(Errno::EFAULT)?);
     let watch = rc.vmas.watches.begin();
     let addr = VirtAddr(delegate(k, task, message).await?);
+    if fd.is_some() {
+        return Ok(addr);
+    }
     let area = area_of(&mm, request, addr)?;
     let _guard = mm.mmap_sem.write(&k.exec, "mmap_sem").await;
     // Home may have changed the range since it answered: then the area comes by fault, as it is.

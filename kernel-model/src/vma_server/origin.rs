@@ -12,6 +12,7 @@ use super::change::{
     vma_server_brk_origin, vma_server_madvise_origin, vma_server_mmap_origin,
     vma_server_mprotect_origin, vma_server_mremap_origin, vma_server_munmap_origin,
 };
+use super::operations::FD_PATH;
 use crate::config::Profile;
 use crate::costs::Cost;
 use crate::kernel::Kernel;
@@ -104,7 +105,10 @@ async fn process_at_origin(
         request.prot.get(),
     );
     match op {
-        VmaOp::Mmap => vma_server_mmap_origin(k, task, &mmap_request(k, request)?, from).await,
+        VmaOp::Mmap => {
+            let request = mmap_request(k, task, request).await?;
+            vma_server_mmap_origin(k, task, &request, from).await
+        }
         VmaOp::Munmap => vma_server_munmap_origin(k, task, addr, len, from)
             .await
             .map(|()| addr),
@@ -133,22 +137,31 @@ async fn process_at_origin(
     }
 }
 
-fn mmap_request(k: &Rc<Kernel>, request: &VmaOpRequest) -> Result<MmapRequest, Errno> {
-    let file = match request.path.as_str().map_err(|_| Errno::EINVAL)? {
-        "" => None,
-        path => Some(VmaFile {
-            path: path.into(),
-            file: k.root.open(path, k.isa())?,
-        }),
+async fn mmap_request(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    request: &VmaOpRequest,
+) -> Result<MmapRequest, Errno> {
+    let path = request.path.as_str().map_err(|_| Errno::EINVAL)?;
+    let fd = path.strip_prefix(FD_PATH).map(str::parse);
+    let file = match path {
+        _ if path.is_empty() || fd.is_some() => None,
+        path => Some(VmaFile::of_root(path, k.root.open(path, k.isa())?)),
     };
-    Ok(MmapRequest {
+    let mut request = MmapRequest {
         addr: VirtAddr(request.addr.get()),
         len: request.len.get(),
         prot: Prot::from_bits_truncate(low_word(request.prot.get())?),
         flags: MapFlags::from_bits_truncate(low_word(request.flags.get())?),
         pgoff: request.pgoff.get(),
         file,
-    })
+        may_write: false,
+    };
+    if let Some(fd) = fd {
+        let fd = fd.map_err(|_| Errno::EINVAL)?;
+        request.map_file(k, task, fd).await?;
+    }
+    Ok(request)
 }
 
 fn low_word(value: u64) -> Result<u32, Errno> {

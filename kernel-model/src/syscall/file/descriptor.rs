@@ -146,7 +146,7 @@ pub(in super::super) async fn ftruncate(call: Call<'_>) -> Result<u64, Errno> {
     if !call.task.files.get(call.int(0))?.flags.get().writable() {
         return Err(Errno::EINVAL);
     }
-    set_size(&call, &*inode_of(&call, call.int(0))?)
+    set_size(&call, &inode_of(&call, call.int(0))?).await
 }
 
 /// fsync(2) and fdatasync(2): what is written is where it will ever be. EINVAL for pipes and the console.

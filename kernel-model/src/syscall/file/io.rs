@@ -1,5 +1,7 @@
 //! Reading and writing: read(2), write(2) and their scattered, gathered and positioned forms.
 
+use std::rc::Rc;
+
 use isa::Errno;
 use isa::layout::{Iovec, OpenFlags, Siginfo};
 use rand_core::Rng;
@@ -8,7 +10,7 @@ use super::{Call, now};
 use crate::event::Event;
 use crate::exec::WaitRecord;
 use crate::fs::{Description, Device, FdTarget, Inode, InodeKind, PipeEnd};
-use crate::mm::{UserPtr, copy_from_user, copy_to_user};
+use crate::mm::{self, UserPtr, copy_from_user, copy_to_user};
 use crate::signal::{Signal, send_signal, signal_pending};
 
 /// Most buffers of one call.
@@ -165,6 +167,8 @@ async fn fetch(
         FdTarget::Pipe(end) => fetch_from_pipe(call, description, end, most).await,
         FdTarget::File { inode, .. } => {
             let mut bytes = vec![0; most as usize];
+            let part = offset..offset.saturating_add(most);
+            mm::collect(call.k, call.task, inode, part).await?;
             let count = match inode.kind {
                 InodeKind::Directory(_) => return Err(Errno::EISDIR),
                 InodeKind::Device(Device::Null) | InodeKind::Symlink(_) => 0,
@@ -284,15 +288,16 @@ async fn store(
         }
         FdTarget::Pipe(end) => store_in_pipe(call, description, end, piece).await,
         FdTarget::File { inode, .. } => {
-            store_in_file(call, description, inode, at, done, piece).map_err(|errno| (0, errno))
+            let stored = store_in_file(call, description, inode, at, done, piece).await;
+            stored.map_err(|errno| (0, errno))
         }
     }
 }
 
-fn store_in_file(
+async fn store_in_file(
     call: &Call<'_>,
     description: &Description,
-    inode: &Inode,
+    inode: &Rc<Inode>,
     at: At,
     done: u64,
     piece: &[u8],
@@ -312,7 +317,8 @@ fn store_in_file(
     let end = end
         .filter(|end| *end <= i64::MAX as u64)
         .ok_or(Errno::EFBIG)?;
-    call.k.fs.write_at(inode, offset, piece, now(call))?;
+    let write = || call.k.fs.write_at(inode, offset, piece, now(call));
+    mm::write_through(call.k, call.task, inode, offset, piece, write).await?;
     if matches!(at, At::Offset) {
         description.offset.set(end);
     }

@@ -7,6 +7,7 @@ use isa::layout::OpenFlags;
 
 use super::{AT_FDCWD, Call, find, find_existing, now, read_path};
 use crate::fs::{Description, FdTarget, Found, Inode, InodeKind};
+use crate::mm;
 
 /// open(2).
 pub(in super::super) async fn open(call: Call<'_>) -> Result<u64, Errno> {
@@ -41,7 +42,7 @@ async fn open_path(
     let inode = if flags.contains(OpenFlags::TMPFILE) {
         unnamed(call, found, flags, mode)?
     } else {
-        named(call, found, flags, mode)?
+        named(call, found, flags, mode).await?
     };
     let kept = flags - (OpenFlags::CREAT | OpenFlags::EXCL | OpenFlags::TRUNC | OpenFlags::NOCTTY);
     let description = Description::new(FdTarget::File { inode, path }, kept - OpenFlags::CLOEXEC);
@@ -58,7 +59,12 @@ fn unnamed(call: &Call<'_>, found: Found, flags: OpenFlags, mode: u32) -> Result
     Ok(call.k.fs.unnamed(mode, now(call)))
 }
 
-fn named(call: &Call<'_>, found: Found, flags: OpenFlags, mode: u32) -> Result<Rc<Inode>, Errno> {
+async fn named(
+    call: &Call<'_>,
+    found: Found,
+    flags: OpenFlags,
+    mode: u32,
+) -> Result<Rc<Inode>, Errno> {
     let creates = flags.contains(OpenFlags::CREAT);
     if found.inode.is_none() && creates {
         return call.k.fs.create(&found, mode, now(call));
@@ -78,7 +84,7 @@ fn named(call: &Call<'_>, found: Found, flags: OpenFlags, mode: u32) -> Result<R
         InodeKind::File(_) if opens => {
             call.k.fs.open(&inode)?;
             if flags.contains(OpenFlags::TRUNC) && inode.size() > 0 {
-                call.k.fs.truncate(&inode, 0, now(call))?;
+                truncate_to(call, &inode, 0).await?;
             }
         }
         _ => {}
@@ -96,21 +102,31 @@ pub(in super::super) async fn umask(call: Call<'_>) -> Result<u64, Errno> {
     Ok(call.task.files.umask.replace(call.uint(0) & 0o777).into())
 }
 
+/// Cuts or extends a file, and clears what shared mappings have of the part that goes.
+async fn truncate_to(call: &Call<'_>, inode: &Rc<Inode>, len: u64) -> Result<(), Errno> {
+    let truncate = || call.k.fs.truncate(inode, len, now(call));
+    let gone = match inode.is_mapped_shared() {
+        true => inode.size().saturating_sub(len) as usize,
+        false => 0,
+    };
+    mm::write_through(call.k, call.task, inode, len, &vec![0; gone], truncate).await
+}
+
 /// truncate(2).
 pub(in super::super) async fn truncate(call: Call<'_>) -> Result<u64, Errno> {
     let inode = find_existing(&call, AT_FDCWD, 0, true).await?;
-    set_size(&call, &inode)
+    set_size(&call, &inode).await
 }
 
 /// Cuts or extends a file to the length in the second argument. EINVAL: negative, or no regular file; EISDIR.
-pub(super) fn set_size(call: &Call<'_>, inode: &Inode) -> Result<u64, Errno> {
+pub(super) async fn set_size(call: &Call<'_>, inode: &Rc<Inode>) -> Result<u64, Errno> {
     if call.args[1].cast_signed() < 0 {
         return Err(Errno::EINVAL);
     }
     match inode.kind {
         InodeKind::Directory(_) => Err(Errno::EISDIR),
         InodeKind::File(_) => {
-            call.k.fs.truncate(inode, call.args[1], now(call))?;
+            truncate_to(call, inode, call.args[1]).await?;
             Ok(0)
         }
         _ => Err(Errno::EINVAL),

@@ -15,7 +15,7 @@ use msglayer::Nid;
 
 use super::record::{Recorder, What};
 use super::script::{
-    Op, Script, THREAD_FLAGS, Val, register, set_register, set_syscall, transform,
+    CODE, DATA, Op, Script, THREAD_FLAGS, Val, register, set_register, set_syscall, transform,
 };
 
 /// A vCPU of a node.
@@ -84,6 +84,9 @@ impl ScriptedCpu {
         let pc = regs.pc();
         self.tlb.translate(mmu, pc, Access::Fetch)?;
         let script = Rc::clone(&self.script);
+        if !script.has(pc) && !(CODE..DATA).contains(&pc.0) {
+            return Err(CpuExit::IllegalInstruction);
+        }
         let op = script.at(pc);
         let value = |val: Val| match val {
             Val::Imm(value) => value,

@@ -13,6 +13,17 @@ use super::script::{CODE, DATA, DATA_END, RODATA};
 
 /// The program's path.
 pub const PATH: &str = "/prog";
+/// A directory of the root; [`DEPTH`] of them in each other lead to a data file called `f`, whose path does not fit into a message.
+pub const DEEP: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+/// How many.
+pub const DEPTH: usize = 5;
+/// A data file of the root with a short name.
+pub const FILE: &str = "/data";
+/// What fills the data files, as 64-bit words.
+pub const FILE_WORD: u64 = 0x2222_2222_2222_2222;
+/// Bytes in the data files: a page and a half.
+pub const FILE_LEN: u64 = 0x1800;
+
 /// What fills the data page of the file, as 64-bit words.
 pub const DATA_WORD: u64 = 0x1111_1111_1111_1111;
 
@@ -27,6 +38,7 @@ pub fn marker(isa: Isa) -> u64 {
 /// The root: the program, for the ISAs it was built for.
 pub struct ProgramRoot {
     files: Vec<(Isa, Rc<Bytes>)>,
+    data: Rc<Bytes>,
 }
 
 impl ProgramRoot {
@@ -37,12 +49,20 @@ impl ProgramRoot {
                 .iter()
                 .map(|isa| (*isa, Rc::new(Bytes(program(*isa, code_len)))))
                 .collect(),
+            data: Rc::new(Bytes(FILE_WORD.to_le_bytes().repeat(FILE_LEN as usize / 8))),
         })
     }
 }
 
+fn deep(depth: usize) -> String {
+    format!("/{DEEP}").repeat(depth)
+}
+
 impl RootFs for ProgramRoot {
     fn open(&self, path: &str, isa: Isa) -> Result<Rc<dyn File>, Errno> {
+        if path == FILE || path == format!("{}/f", deep(DEPTH)) {
+            return Ok(Rc::clone(&self.data) as Rc<dyn File>);
+        }
         let found = self.files.iter().find(|(of, _)| path == PATH && *of == isa);
         found
             .map(|(_, file)| Rc::clone(file) as Rc<dyn File>)
@@ -50,14 +70,19 @@ impl RootFs for ProgramRoot {
     }
 
     fn list(&self, path: &str) -> Result<Vec<RootEntry>, Errno> {
-        let program = RootEntry {
-            name: PATH.trim_start_matches('/').to_owned(),
-            kind: RootEntryKind::File,
+        let entry = |name: &str, kind| RootEntry {
+            name: name.trim_start_matches('/').to_owned(),
+            kind,
         };
-        if path == "/" {
-            Ok(vec![program])
-        } else {
-            Err(Errno::ENOENT)
+        let depth = (0..=DEPTH).find(|depth| path.trim_end_matches('/') == deep(*depth));
+        match depth.ok_or(Errno::ENOENT)? {
+            0 => Ok(vec![
+                entry(PATH, RootEntryKind::File),
+                entry(FILE, RootEntryKind::File),
+                entry(DEEP, RootEntryKind::Directory),
+            ]),
+            DEPTH => Ok(vec![entry("f", RootEntryKind::File)]),
+            _ => Ok(vec![entry(DEEP, RootEntryKind::Directory)]),
         }
     }
 }

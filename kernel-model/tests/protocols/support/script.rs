@@ -123,6 +123,12 @@ impl Script {
         script
     }
 
+    /// Whether there is an operation at an address.
+    pub fn has(&self, pc: VirtAddr) -> bool {
+        let index = pc.0.wrapping_sub(CODE) / 4;
+        index < self.ops.len() as u64
+    }
+
     /// The operation at an address.
     pub fn at(&self, pc: VirtAddr) -> &Op {
         let index = pc.0.wrapping_sub(CODE) as usize / 4;
