@@ -148,14 +148,16 @@ pub async fn collect(
     }
     let mm = task.mm();
     let _order = mm.file_sync.write(&k.exec, "the files' mappings").await;
-    let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
     let mut result = Ok(());
     for (addr, offset) in touched(&mm, inode, VmFlags::SHARED, &bytes) {
-        let pinned = page_server::get_userpage(k, task, addr).await?;
-        let pfn = mm.page_table.borrow().get(addr).map(|pte| pte.pfn);
-        if let Some(pfn) = pfn {
+        // A page that went away meanwhile was another's to bring.
+        let Ok(pinned) = page_server::get_userpage(k, task, addr).await else {
+            continue;
+        };
+        let pte = mm.page_table.borrow().get(addr);
+        if let Some(pte) = pte.filter(|_| shows(&mm, addr, inode, offset)) {
             let mut page = [0; PAGE];
-            k.read_frame(pfn, 0, &mut page);
+            k.read_frame(pte.pfn, 0, &mut page);
             result = result.and(store(k, inode, offset, &page));
         }
         page_server::put_userpage(k, pinned);
@@ -189,33 +191,47 @@ pub async fn write_through(
     }
     let mm = task.mm();
     let _order = mm.file_sync.write(&k.exec, "the files' mappings").await;
-    let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
     write()?;
     let range = offset..offset.saturating_add(bytes.len() as u64);
     for (addr, page) in touched(&mm, inode, VmFlags::MAYSHARE, &range) {
+        let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
+        if !shows(&mm, addr, inode, page) {
+            continue;
+        }
         let from = page.max(offset);
         let to = page.saturating_add(PAGE_SIZE).min(range.end);
         let part = &bytes[(from - offset) as usize..(to - offset) as usize];
-        page_server::write_page(k, task, addr, from - page, part).await?;
+        // Its owner may be gone; the file has been written all the same.
+        let _ = page_server::write_page(k, task, addr, from - page, part).await;
     }
     Ok(())
 }
 
+/// Whether an address still shows this offset of a file.
+fn shows(mm: &Mm, addr: VirtAddr, inode: &Rc<Inode>, offset: u64) -> bool {
+    let vmas = mm.vmas.borrow();
+    let area = vmas.covering(addr).filter(|area| maps(area, inode));
+    area.is_some_and(|area| file_offset(area, addr) == offset)
+}
+
+fn maps(area: &Vma, inode: &Rc<Inode>) -> bool {
+    let mapped = area.file.as_ref().and_then(|mapped| mapped.inode.as_ref());
+    mapped.is_some_and(|mapped| Rc::ptr_eq(mapped, inode))
+}
+
+fn file_offset(area: &Vma, addr: VirtAddr) -> u64 {
+    let page = area.pgoff + (addr.0 - area.start.0) / PAGE_SIZE;
+    page.saturating_mul(PAGE_SIZE)
+}
+
 /// The process' pages of a part of a file, with their offsets in it: in areas with the flag, as far as home has a frame.
 fn touched(mm: &Mm, inode: &Rc<Inode>, flag: VmFlags, bytes: &Range<u64>) -> Vec<(VirtAddr, u64)> {
-    let maps = |area: &&Vma| {
-        let mapped = area.file.as_ref().and_then(|mapped| mapped.inode.as_ref());
-        mapped.is_some_and(|mapped| Rc::ptr_eq(mapped, inode)) && area.flags.contains(flag)
-    };
     let (vmas, table) = (mm.vmas.borrow(), mm.page_table.borrow());
     let mut pages = Vec::new();
-    for area in vmas.iter().filter(maps) {
-        let at = |addr: VirtAddr| {
-            let page = area.pgoff + (addr.0 - area.start.0) / PAGE_SIZE;
-            page.saturating_mul(PAGE_SIZE)
-        };
+    let areas = vmas.iter().filter(|area| area.flags.contains(flag));
+    for area in areas.filter(|area| maps(area, inode)) {
         let entries = table.range(area.start, area.end).into_iter();
-        let offsets = entries.map(|(addr, _)| (addr, at(addr)));
+        let offsets = entries.map(|(addr, _)| (addr, file_offset(area, addr)));
         pages.extend(offsets.filter(|(_, offset)| {
             *offset < bytes.end && bytes.start < offset.saturating_add(PAGE_SIZE)
         }));
