@@ -214,20 +214,24 @@ fn stores_reach_the_file_by_msync_munmap_mmap_and_advice() {
         &gives(call(Sysno::Madvise, &[AREA, LEN, 4]), 0),
         &[other_map.to_vec(), holds(OTHER, 5).to_vec()].concat(),
     ];
-    for way in ways {
+    // Stored on the other node, and on this one: at home, and at a guest.
+    for (way, nid) in ways.into_iter().flat_map(|way| [(way, 0), (way, 1)]) {
+        let away: &[Op] = if nid == 0 { &migrate(1) } else { &[] };
         run(&[
             &new_file(Isa::X86_64),
             &map(READ_WRITE, SHARED),
-            &migrate(1),
+            away,
             &store(AREA, 5),
-            &migrate(0),
+            &migrate(nid),
+            &store(AREA + 8, 6),
             way,
             // Closed and opened again, on the other node.
             &gives(call(Sysno::Close, &[3]), 0),
-            &migrate(1),
+            &migrate(1 - nid),
             &text(NAME, "/tmp/f"),
             &gives(call(Sysno::Openat, &[CWD, NAME, 0, 0]), 3),
             &file_holds(0, 5),
+            &file_holds(8, 6),
         ]);
     }
 }
