@@ -321,6 +321,18 @@ impl Kernel {
         }
     }
 
+    /// Switches the node off, in the middle of whatever it does. Its threads hold the kernel, which holds them: without this, neither is ever freed.
+    pub fn switch_off(&self) {
+        self.popcorn_wq.clear();
+        self.popcorn_ordered_wq.clear();
+        self.exec.clear();
+        for contexts in &self.remote_contexts {
+            drop(contexts.take());
+        }
+        drop(self.remote_actions.take());
+        drop(self.tasks.take());
+    }
+
     /// Every vCPU drops its cached translations before it runs user code again: a permission was withdrawn.
     pub fn flush_tlb(&self) {
         for stale in &self.tlb_stale {

@@ -272,3 +272,15 @@ impl Cluster {
         Outcome::Exited(status.expect("a group without threads has ended"))
     }
 }
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // A panic may have come out of the middle of a poll, whose borrows are not given back yet: another panic would hide it.
+        if std::thread::panicking() {
+            return;
+        }
+        for kernel in &self.kernels {
+            kernel.switch_off();
+        }
+    }
+}

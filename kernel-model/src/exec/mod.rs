@@ -369,6 +369,23 @@ impl Executor {
             .expect("the current thread is alive")
             .wake
     }
+
+    /// Drops all threads where they are and all events; nothing happens on this node any more.
+    ///
+    /// What they hold may wake or plan something as it goes, so that the maps are emptied first and then again.
+    pub(crate) fn clear(&self) {
+        loop {
+            let threads = self.threads.take();
+            let events = self.events.take();
+            if threads.is_empty() && events.is_empty() {
+                break;
+            }
+            self.foreground.set(0);
+        }
+        for queue in self.queues.borrow_mut().iter_mut() {
+            *queue = RunQueue::default();
+        }
+    }
 }
 
 /// Rank of timers among events of one instant: messages (ranked by sender) come first, so that a reply beats a timeout.

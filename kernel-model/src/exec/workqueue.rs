@@ -67,6 +67,11 @@ impl Workqueue {
         }
     }
 
+    /// Drops what waits for a worker.
+    pub(crate) fn clear(&self) {
+        drop(self.pending.take());
+    }
+
     async fn serve(self: Rc<Self>, exec: Rc<Executor>) {
         loop {
             let work = self.pending.borrow_mut().pop_front();

@@ -3,6 +3,7 @@
 mod areas;
 mod descriptors;
 mod files;
+mod freed;
 mod futex;
 mod hostile;
 mod mm;
