@@ -6,6 +6,7 @@ mod cli;
 mod cluster_files;
 mod clusters;
 mod determinism;
+mod freed;
 mod golden;
 mod in_process;
 mod kettle;
