@@ -7,8 +7,9 @@
 #include <pthread.h>
 #include <stdio.h>
 
-/* Native stacks have 1 MiB each; a call takes 16 bytes on aarch64, and 48 on x86_64, where arguments behind the sixth lie on the stack. */
-enum { DEEP = 48000, SHALLOW = 16000, STACK = 64 << 20 };
+/* A thread's native stack is as large as the stack that it asks for; a call takes 16 bytes of it on aarch64, and 48 on x86_64, where arguments behind
+   the sixth lie on the stack. */
+enum { DEEP = 1600000, SHALLOW = 16000, STACK = 64 << 20 };
 
 static int answer;
 

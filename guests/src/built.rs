@@ -87,8 +87,7 @@ pub fn compiler() -> Result<PathBuf, String> {
 /// What the compiler said, or which file cannot be read or written.
 pub fn program(name: &str) -> Result<PathBuf, String> {
     let programs = root().join("guests/programs");
-    let other = LEVELS.iter().find(|(of, _, _)| *of == name);
-    let (stem, level) = other.map_or((name, "-O2"), |(_, stem, level)| (*stem, *level));
+    let (stem, level) = source(name);
     let source = programs.join(stem).with_extension("c");
     let mut hasher = compiler_hash()?;
     for header in files(&programs)?
@@ -110,6 +109,12 @@ pub fn program(name: &str) -> Result<PathBuf, String> {
         succeeds(&mut cc)
     })?;
     Ok(to.join(name))
+}
+
+/// Of which source a program is made, without its folder and `.c`, and at which level of optimisation.
+pub fn source(name: &str) -> (&str, &'static str) {
+    let other = LEVELS.iter().find(|(of, _, _)| *of == name);
+    other.map_or((name, "-O2"), |(_, stem, level)| (*stem, *level))
 }
 
 /// Has `make` fill a directory that becomes `to`, unless the stamp in `to` is `hash` already. Others that want it at the same time wait.

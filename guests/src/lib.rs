@@ -35,6 +35,12 @@ pub fn program(name: &str) -> PathBuf {
     built::program(name).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// The name of the source that a program is made of: its own, but for those that are others at another level of optimisation.
+#[must_use]
+pub fn source(name: &str) -> &str {
+    built::source(name).0
+}
+
 /// The binary of a program for one ISA. Panics as [`program`] does.
 pub fn binary(name: &str, isa: Isa) -> PathBuf {
     let mut path = program(name).into_os_string();

@@ -6,6 +6,7 @@
 
 mod deadlock;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use isa::Errno;
@@ -76,6 +77,18 @@ pub struct Cluster {
     latency: SimDuration,
     check_invariants: bool,
     max_time: Option<SimTime>,
+    /// Actions so far in which pages changed hands.
+    page_changes: Cell<u64>,
+}
+
+/// After so many changes of pages, all pages and areas are checked and not only those that changed.
+const WHOLE_CHECK: u64 = 64;
+
+/// Panics with what is broken.
+fn demand(invariants: Result<(), String>, at: SimTime) {
+    if let Err(broken) = invariants {
+        panic!("invariant broken at {at}: {broken}");
+    }
 }
 
 impl Cluster {
@@ -111,6 +124,7 @@ impl Cluster {
             latency: config.link.latency,
             check_invariants: config.check_invariants,
             max_time: config.max_time,
+            page_changes: Cell::new(0),
         };
         while !cluster.everybody_is_known() && cluster.turn() {}
         if let Some(limit) = cluster.max_time {
@@ -154,6 +168,9 @@ impl Cluster {
             if let Some((nid, why)) = self.halted() {
                 return Ok(Outcome::Halted { nid, why });
             }
+        }
+        if self.check_invariants {
+            demand(invariants::check_cluster(&self.kernels), self.now());
         }
         let ended = task.group.threads.borrow().is_empty();
         if let Some(limit) = self.max_time.filter(|_| !ended && self.is_cut_short()) {
@@ -212,12 +229,7 @@ impl Cluster {
                     poll.thread, poll.span
                 ));
             }
-            if self.check_invariants
-                && self.recorder.take_page_change()
-                && let Err(broken) = invariants::check_cluster(&self.kernels)
-            {
-                panic!("invariant broken at {}: {broken}", kernel.exec.now());
-            }
+            self.check_changes(kernel.exec.now());
             let outbox = kernel.take_outbox();
             let sent = !outbox.is_empty();
             for (arrival, envelope) in outbox {
@@ -247,6 +259,21 @@ impl Cluster {
         let next = self.kernels.iter().filter_map(|k| k.exec.next_action());
         next.map(|(_, background)| background)
             .any(|background| !background)
+    }
+
+    /// The pages that the last action has changed; and everything, now and then. To be called also when nobody wants it checked.
+    fn check_changes(&self, at: SimTime) {
+        let changed = self.recorder.take_changed_pages();
+        if !self.check_invariants || changed.is_empty() {
+            return;
+        }
+        let changes = self.page_changes.get() + 1;
+        self.page_changes.set(changes);
+        let result = match changes % WHOLE_CHECK {
+            0 => invariants::check_cluster(&self.kernels),
+            _ => invariants::check_pages(&self.kernels, &changed),
+        };
+        demand(result, at);
     }
 
     fn everybody_is_known(&self) -> bool {

@@ -10,10 +10,11 @@ mod story;
 mod summary;
 mod trace;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
+use isa::VirtAddr;
 use kernel_model::{Event, EventSink, Kernel};
 use msglayer::{Nid, SimTime};
 
@@ -42,7 +43,7 @@ pub struct Recorder {
     trace: RefCell<Option<Trace>>,
     summary: RefCell<Summary>,
     journey: RefCell<Option<Journey>>,
-    page_changed: Cell<bool>,
+    changed_pages: RefCell<Vec<VirtAddr>>,
     console_lost: RefCell<Option<io::Error>>,
 }
 
@@ -56,7 +57,7 @@ impl Recorder {
             trace: RefCell::new(trace),
             summary: RefCell::new(Summary::new(nodes)),
             journey: RefCell::new(None),
-            page_changed: Cell::new(false),
+            changed_pages: RefCell::default(),
             console_lost: RefCell::new(None),
         })
     }
@@ -105,9 +106,9 @@ impl Recorder {
             .map_or(Ok(()), Trace::finish)
     }
 
-    /// Whether a page changed hands since the last call.
-    pub(crate) fn take_page_change(&self) -> bool {
-        self.page_changed.take()
+    /// The pages that changed hands since the last call.
+    pub(crate) fn take_changed_pages(&self) -> Vec<VirtAddr> {
+        self.changed_pages.take()
     }
 
     /// The run was ended at this time; a call that had begun before it may have taken longer.
@@ -146,7 +147,9 @@ impl EventSink for Recorder {
         self.digests.borrow_mut().update(at, nid, event);
         match event {
             Event::Output { fd, bytes } => self.write_console(*fd, bytes),
-            Event::PageGranted { .. } | Event::PageRevoked { .. } => self.page_changed.set(true),
+            Event::PageGranted { addr, .. } | Event::PageRevoked { addr, .. } => {
+                self.changed_pages.borrow_mut().push(addr.page_align_down());
+            }
             _ => {}
         }
         self.summary.borrow_mut().record(at, nid, event);

@@ -1,7 +1,7 @@
 //! The page server's invariants, as a checker: always on in tests, a parameter of the node elsewhere.
 //!
 //! [`check_home_page`] looks at one page at home after each transaction. [`check_cluster`] looks at every page and every area on every node,
-//! between any two actions of a run:
+//! between any two actions of a run, and [`check_pages`] at some pages only, which is cheap enough to be done after each change of long runs:
 //!
 //! * `one-writer`, at any time: while one node may write a page, no other has it.
 //! * `home-decides`, for a page without an ongoing fault on any node: a node's bit in home's directory, the node's own bit and the valid bit
@@ -58,6 +58,22 @@ pub(super) fn check_home_page(k: &Rc<Kernel>, mm: &Rc<Mm>, rc: &Rc<RemoteContext
 /// Looks at every distributed process whose home is alive, and at the twins of every thread: the sentence that says what is broken.
 pub fn check_cluster(kernels: &[Rc<Kernel>]) -> Result<(), String> {
     check_one_life(kernels)?;
+    of_each_process(kernels, check_process)
+}
+
+/// Looks at these pages of every distributed process whose home is alive.
+pub fn check_pages(kernels: &[Rc<Kernel>], pages: &[VirtAddr]) -> Result<(), String> {
+    of_each_process(kernels, |origin, guests| {
+        pages
+            .iter()
+            .try_for_each(|addr| check_page(origin, guests, *addr))
+    })
+}
+
+fn of_each_process(
+    kernels: &[Rc<Kernel>],
+    check: impl Fn(&Side, &[Side]) -> Result<(), String>,
+) -> Result<(), String> {
     for home in kernels {
         let contexts = home.remote_contexts[0].borrow().clone();
         for rc in contexts {
@@ -71,7 +87,7 @@ pub fn check_cluster(kernels: &[Rc<Kernel>]) -> Result<(), String> {
                     Side::of(k, &rc)
                 })
                 .collect();
-            check_process(&origin, &guests)
+            check(&origin, &guests)
                 .map_err(|why| format!("{why} (process {} of node {})", rc.tgid, rc.home))?;
         }
     }
@@ -115,18 +131,10 @@ fn check_process(origin: &Side, guests: &[Side]) -> Result<(), String> {
             distributed.map(|(addr, _)| addr).collect::<Vec<_>>()
         })
         .collect();
-    let settled = origin.k.config.profile != Profile::K52 && !origin.mm.mmap_sem.is_write_locked();
     for addr in pages {
-        let broken = one_writer(&sides, addr).or_else(|| {
-            let idle = settled && sides.iter().all(|side| !side.rc.faults.is_ongoing(addr));
-            idle.then(|| ownership(origin, guests, addr)).flatten()
-        });
-        if let Some(what) = broken {
-            let states: Vec<_> = sides.iter().map(|side| side.state(addr)).collect();
-            return Err(format!("{what}: page {addr}: {}", states.join("; ")));
-        }
+        check_page(origin, guests, addr)?;
     }
-    if settled {
+    if is_settled(origin) {
         for side in &sides {
             every_page_has_an_area(side)?;
         }
@@ -135,6 +143,22 @@ fn check_process(origin: &Side, guests: &[Side]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether the process is not being changed, and its profile keeps all of the invariants.
+fn is_settled(origin: &Side) -> bool {
+    origin.k.config.profile != Profile::K52 && !origin.mm.mmap_sem.is_write_locked()
+}
+
+fn check_page(origin: &Side, guests: &[Side], addr: VirtAddr) -> Result<(), String> {
+    let sides: Vec<_> = std::iter::once(origin).chain(guests).collect();
+    let broken = one_writer(&sides, addr).or_else(|| {
+        let idle = sides.iter().all(|side| !side.rc.faults.is_ongoing(addr));
+        (idle && is_settled(origin)).then(|| ownership(origin, guests, addr))?
+    });
+    let Some(what) = broken else { return Ok(()) };
+    let states: Vec<_> = sides.iter().map(|side| side.state(addr)).collect();
+    Err(format!("{what}: page {addr}: {}", states.join("; ")))
 }
 
 fn one_writer(sides: &[&Side], addr: VirtAddr) -> Option<&'static str> {
