@@ -178,7 +178,7 @@ message_types! {
     /// Kettle's: a call that the origin makes for a remote thread is to end: remote to origin.
     48 SignalInterrupt "SIGNAL_INTERRUPT" 22 D -;
     /// Kettle's: whether the node has taken the thread to which it wanted to go on from this one: origin to remote.
-    49 TaskOnwardReply "TASK_ONWARD_REPLY" 26 D TaskMigrateBack;
+    49 TaskOnwardReply "TASK_ONWARD_REPLY" 26 D -;
     /// Kettle's: the result of a system call that does not fit into 32 bits: origin to remote.
     50 SyscallRepLong "SYSCALL_REP_LONG" 26 D SyscallFwd;
 }
@@ -244,8 +244,8 @@ mod tests {
                 Some(info.message_type)
             );
         }
-        assert_eq!(MESSAGE_TYPES.len(), 49);
-        assert_eq!(MessageType::from_number(49), None);
+        assert_eq!(MESSAGE_TYPES.len(), 51);
+        assert_eq!(MessageType::from_number(51), None);
     }
 
     #[test]
@@ -261,7 +261,7 @@ mod tests {
         for info in MESSAGE_TYPES {
             let Some(pair) = info.pair else { continue };
             let back = pair.info().pair.expect("a pair has two sides");
-            // Two answers share one question (a page with and without data), and two flushes one answer: back to either.
+            // Two answers share one question (a page with and without data, a short and a long result), and two flushes one answer: back to either.
             assert!(
                 back == info.message_type || back.info().pair == Some(pair),
                 "{} and {pair}",

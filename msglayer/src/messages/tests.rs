@@ -95,6 +95,8 @@ const DECLARATIONS: &[(u8, usize, &str)] = &[
         "int origin_pid, remote_pid; ulong blocked, real_blocked",
     ),
     (48, 22, "int origin_pid, remote_pid, remote_ws"),
+    (49, 26, "int origin_pid, remote_pid, remote_ws, ret"),
+    (50, 26, "int origin_pid, remote_ws; ulong ret"),
 ];
 
 #[test]
@@ -665,7 +667,7 @@ fn remote_work_names_its_task() {
 
 proptest! {
     #[test]
-    fn any_payload_is_a_message_and_comes_back(number in 0u8..=48, seed in any::<[u8; 32]>()) {
+    fn any_payload_is_a_message_and_comes_back(number in 0u8..=50, seed in any::<[u8; 32]>()) {
         let message_type = MessageType::from_number(number).unwrap();
         let Some(layout) = Layout::of(message_type) else { return Ok(()) };
         let header = Header::new(Nid::ZERO, message_type, layout.size).encode();
