@@ -264,23 +264,19 @@ impl Kernel {
 
     /// How many guest instructions the running poll has left of its quantum. The kernel's work in this poll counts as the instructions that
     /// would have taken as long. Nothing is left at the time limit of the run, either.
-    fn quantum_left(&self) -> u64 {
+    pub(crate) fn quantum_left(&self) -> u64 {
         let used = self.instructions_in(self.exec.poll_time());
         let before_limit = match self.exec.before_limit() {
             SimDuration::ZERO => 0,
+            SimDuration::MAX => u64::MAX,
             span => self.instructions_in(span).saturating_add(1),
         };
         self.config.quantum.saturating_sub(used).min(before_limit)
     }
 
-    /// Whether the running poll has used its quantum: its task has to give way (`need_resched`).
-    pub(crate) fn need_resched(&self) -> bool {
-        self.quantum_left() == 0
-    }
-
     /// In a loop of kernel code that may be long: gives way when the quantum is over.
     pub(crate) async fn cond_resched(&self) {
-        if self.need_resched() {
+        if self.quantum_left() == 0 {
             self.exec.end_quantum().await;
         }
     }
@@ -297,8 +293,8 @@ impl Kernel {
         }
     }
 
-    /// Runs `task` in user mode on the current vCPU for what is left of the quantum, which must be something.
-    pub(crate) fn run_quantum(&self, task: &Task, mm: &Mm) -> CpuExit {
+    /// Runs `task` in user mode on the current vCPU for `budget` instructions.
+    pub(crate) fn run_quantum(&self, task: &Task, mm: &Mm, budget: u64) -> CpuExit {
         let cpu = self.exec.current_cpu();
         self.load_on(task, cpu);
         let slot = usize::from(cpu.0);
@@ -306,7 +302,7 @@ impl Kernel {
         if self.tlb_stale[slot].replace(false) {
             hardware.flush_tlb();
         }
-        let result = hardware.run(&mut task.context.borrow_mut(), mm, self.quantum_left());
+        let result = hardware.run(&mut task.context.borrow_mut(), mm, budget);
         drop(hardware);
         self.charge_instructions(slot, result.retired);
         result.exit
@@ -403,8 +399,13 @@ impl Kernel {
 
     /// How many instructions a vCPU of this node retires in `span`, rounded down.
     fn instructions_in(&self, span: SimDuration) -> u64 {
-        let cycles = u128::from(span.as_ps()) * u128::from(self.config.frequency);
-        let instructions = cycles / (u128::from(self.config.cpi_milli) * 1_000_000_000);
+        let (ps, frequency) = (span.as_ps(), self.config.frequency);
+        let scale = u128::from(self.config.cpi_milli) * 1_000_000_000;
+        // The usual case, which every system call meets: a few microseconds.
+        if let (Some(cycles), Ok(scale)) = (ps.checked_mul(frequency), u64::try_from(scale)) {
+            return cycles / scale;
+        }
+        let instructions = u128::from(ps) * u128::from(frequency) / scale;
         u64::try_from(instructions).unwrap_or(u64::MAX)
     }
 

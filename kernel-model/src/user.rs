@@ -63,14 +63,15 @@ async fn user_mode(k: &Rc<Kernel>, task: &Rc<Task>) -> CpuExit {
         while k.halted().is_some() {
             k.exec.schedule().await;
         }
-        if k.need_resched() {
+        let budget = k.quantum_left();
+        if budget == 0 {
             k.exec.end_quantum().await;
             if signal::signal_pending(task) {
                 return CpuExit::Budget;
             }
             continue;
         }
-        let exit = k.run_quantum(task, &mm);
+        let exit = k.run_quantum(task, &mm, budget);
         if exit != CpuExit::Budget {
             return exit;
         }

@@ -133,9 +133,12 @@ impl Executor {
         self.limit.set(limit);
     }
 
-    /// How much time is left before the limit.
+    /// How much time is left before the limit; `MAX` if there is none.
     pub fn before_limit(&self) -> SimDuration {
-        self.limit.get().saturating_since(self.now())
+        match self.limit.get() {
+            SimTime::MAX => SimDuration::MAX,
+            limit => limit.saturating_since(self.now()),
+        }
     }
 
     /// The first poll that took longer than [`POLL_LIMIT`], once.
