@@ -104,11 +104,11 @@ impl FileSystem {
         let inode = found.inode.as_ref().ok_or(Errno::ENOENT)?;
         self.check_empty(inode)?;
         take(found, now)?;
-        inode.as_directory()?.removed.set(true);
+        inode.as_directory()?.remove();
         Ok(())
     }
 
-    fn check_empty(&self, inode: &Inode) -> Result<(), Errno> {
+    fn check_empty(&self, inode: &Rc<Inode>) -> Result<(), Errno> {
         let directory = inode.as_directory()?;
         self.read(inode)?;
         match directory.entries.borrow().is_empty() {
@@ -132,15 +132,14 @@ impl FileSystem {
         if !inode.is_directory() && (from.wants_directory || to.wants_directory) {
             return Err(Errno::ENOTDIR);
         }
-        let below = |path: &str, of: &str| path.starts_with(&format!("{of}/"));
-        if inode.is_directory() && below(&to.path, &from.path) {
+        if inode.is_directory() && is_within(&to.parent, inode) {
             return Err(Errno::EINVAL);
         }
         match (&to.inode, how) {
             (None, Renaming::Exchange) => return Err(Errno::ENOENT),
             (Some(_), Renaming::NoReplace) => return Err(Errno::EEXIST),
             (Some(target), Renaming::Exchange) => {
-                if target.is_directory() && below(&from.path, &to.path) {
+                if target.is_directory() && is_within(&from.parent, target) {
                     return Err(Errno::EINVAL);
                 }
                 put(from, Rc::clone(target), now)?;
@@ -153,7 +152,7 @@ impl FileSystem {
                 self.check_replaceable(inode, target)?;
                 target.add_links(-1, now);
                 if let Ok(directory) = target.as_directory() {
-                    directory.removed.set(true);
+                    directory.remove();
                 }
             }
             (None, _) => {}
@@ -164,7 +163,7 @@ impl FileSystem {
         Ok(())
     }
 
-    fn check_replaceable(&self, inode: &Inode, target: &Inode) -> Result<(), Errno> {
+    fn check_replaceable(&self, inode: &Inode, target: &Rc<Inode>) -> Result<(), Errno> {
         match (inode.is_directory(), target.is_directory()) {
             (true, true) => self.check_empty(target),
             (true, false) => Err(Errno::ENOTDIR),
@@ -174,7 +173,7 @@ impl FileSystem {
     }
 
     /// The names in a directory, in order, with what they stand for.
-    pub fn entries(&self, inode: &Inode) -> Result<Vec<(String, Rc<Inode>)>, Errno> {
+    pub fn entries(&self, inode: &Rc<Inode>) -> Result<Vec<(String, Rc<Inode>)>, Errno> {
         let directory = inode.as_directory()?;
         self.read(inode)?;
         let entries = directory.entries.borrow();
@@ -185,11 +184,26 @@ impl FileSystem {
     }
 }
 
+/// Whether a directory is `other` or below it.
+fn is_within(directory: &Rc<Inode>, other: &Rc<Inode>) -> bool {
+    let mut here = Rc::clone(directory);
+    while !Rc::ptr_eq(&here, other) {
+        match here.as_directory().ok().and_then(Directory::above) {
+            Some(above) => here = above,
+            None => return false,
+        }
+    }
+    true
+}
+
 /// Gives the name that was looked for an inode.
 fn put(found: &Found, inode: Rc<Inode>, now: Timespec) -> Result<(), Errno> {
     let directory = found.parent.as_directory()?;
     if directory.removed.get() {
         return Err(Errno::ENOENT);
+    }
+    if let InodeKind::Directory(moved) = &inode.kind {
+        moved.set_place(&found.parent, &found.name);
     }
     directory
         .entries

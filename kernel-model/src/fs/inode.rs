@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use isa::layout::{FileType, Stat, Timespec};
 use isa::{Errno, Isa};
@@ -80,6 +80,58 @@ pub struct Directory {
     pub(super) original: RefCell<BTreeSet<String>>,
     /// It has been removed: nothing can be made in it.
     pub(super) removed: Cell<bool>,
+    place: RefCell<Place>,
+}
+
+/// Where a directory is. There is one such place, since directories have no second links; who works in a directory needs to know no more than it.
+#[derive(Default)]
+struct Place {
+    /// The directory above; none of the top.
+    above: Weak<Inode>,
+    /// Its name there; of a removed one, its last.
+    name: String,
+    /// Keeps the directory above of a removed one, which does not have it any more: `..` still leads there.
+    kept: Option<Rc<Inode>>,
+}
+
+impl Directory {
+    /// Notes where it is from now on.
+    pub(super) fn set_place(&self, above: &Rc<Inode>, name: &str) {
+        *self.place.borrow_mut() = Place {
+            above: Rc::downgrade(above),
+            name: name.to_owned(),
+            kept: None,
+        };
+    }
+
+    /// The directory above with its name there; nothing of the top.
+    pub(super) fn place(&self) -> Option<(Rc<Inode>, String)> {
+        let place = self.place.borrow();
+        Some((place.above.upgrade()?, place.name.clone()))
+    }
+
+    /// The directory above; nothing of the top.
+    pub(super) fn above(&self) -> Option<Rc<Inode>> {
+        self.place.borrow().above.upgrade()
+    }
+
+    /// Notes that it has lost its name.
+    pub(super) fn remove(&self) {
+        self.removed.set(true);
+        let mut place = self.place.borrow_mut();
+        place.kept = place.above.upgrade();
+    }
+
+    /// Whether it has been removed.
+    pub fn is_removed(&self) -> bool {
+        self.removed.get()
+    }
+
+    /// Takes out all that it keeps alive.
+    fn take_all(&self, out: &mut Vec<Rc<Inode>>) {
+        out.extend(std::mem::take(&mut *self.entries.borrow_mut()).into_values());
+        out.extend(self.place.borrow_mut().kept.take());
+    }
 }
 
 impl Inode {
@@ -300,6 +352,7 @@ impl Inode {
     pub fn stat(&self) -> Stat {
         let size = self.size();
         let nlink = match &self.kind {
+            InodeKind::Directory(directory) if directory.removed.get() => 0,
             InodeKind::Directory(directory) => {
                 let entries = directory.entries.borrow();
                 2 + entries.values().filter(|e| e.is_directory()).count() as u32
@@ -349,6 +402,18 @@ impl Drop for Inode {
             && let Contents::Own(bytes) = &*contents.borrow()
         {
             self.used.set(self.used.get() - bytes.len() as u64);
+        }
+        if let InodeKind::Directory(directory) = &self.kind {
+            // One after the other: directories are nested as deeply as a program likes, and the host's stack has an end.
+            let mut left = Vec::new();
+            directory.take_all(&mut left);
+            while let Some(inode) = left.pop() {
+                if let Some(inode) = Rc::into_inner(inode)
+                    && let InodeKind::Directory(directory) = &inode.kind
+                {
+                    directory.take_all(&mut left);
+                }
+            }
         }
     }
 }

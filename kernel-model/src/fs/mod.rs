@@ -19,7 +19,7 @@ use isa::{Errno, Isa};
 pub use changes::Change;
 pub use directory::Renaming;
 pub use inode::{Device, Inode, InodeKind};
-pub use path::{FileSystem, Found, resolve};
+pub use path::{FileSystem, Found, directory_path, resolve};
 pub use pipe::{Pipe, PipeEnd};
 pub use table::{Description, FdTarget, FileTable};
 

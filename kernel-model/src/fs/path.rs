@@ -33,13 +33,17 @@ pub struct Found {
     pub name: String,
     /// What the name stands for, if anything.
     pub inode: Option<Rc<Inode>>,
-    /// The absolute path without links.
-    pub path: String,
     /// The path ended with a slash: only a directory can be meant.
     pub wants_directory: bool,
 }
 
 impl Found {
+    /// The absolute path without links, as it is now.
+    pub fn path(&self) -> String {
+        let above = directory_path(&self.parent);
+        format!("{}/{}", above.trim_end_matches('/'), self.name)
+    }
+
     /// What is there. ENOENT: nothing. ENOTDIR: no directory, where one is meant.
     pub fn existing(self) -> Result<Rc<Inode>, Errno> {
         let wants_directory = self.wants_directory;
@@ -50,6 +54,18 @@ impl Found {
             }
         })
     }
+}
+
+/// The absolute path of a directory, as it is now; of a removed one, as it was.
+pub fn directory_path(inode: &Rc<Inode>) -> String {
+    let mut names = Vec::new();
+    let mut here = Rc::clone(inode);
+    while let Some((above, name)) = here.as_directory().ok().and_then(Directory::place) {
+        names.push(name);
+        here = above;
+    }
+    let names: Vec<_> = names.iter().rev().map(String::as_str).collect();
+    format!("/{}", names.join("/"))
 }
 
 impl FileSystem {
@@ -96,6 +112,9 @@ impl FileSystem {
                 continue;
             }
             let kind = InodeKind::Directory(directory.unwrap_or_default());
+            if let InodeKind::Directory(directory) = &kind {
+                directory.set_place(&self.top, name);
+            }
             let mut inode = self.inode(kind, None);
             inode.private = true;
             entries.insert(name.to_owned(), Rc::new(inode));
@@ -141,27 +160,28 @@ impl FileSystem {
         (self.limit, self.used.get())
     }
 
-    /// Walks along a path that is absolute or begins at `start`, itself absolute. The last name may be missing; if it is a symbolic link, that is
-    /// followed when `follow` says so.
-    pub fn walk(&self, start: &str, path: &str, follow: bool) -> Result<Found, Errno> {
+    /// The directory above all.
+    pub fn top(&self) -> Rc<Inode> {
+        Rc::clone(&self.top)
+    }
+
+    /// Walks along a path that is absolute or begins at the directory `start`, at the cost of its own length: how deep it begins does not matter. The last
+    /// name may be missing; if it is a symbolic link, that is followed when `follow` says so.
+    pub fn walk(&self, start: Rc<Inode>, path: &str, follow: bool) -> Result<Found, Errno> {
         if path.is_empty() {
             return Err(Errno::ENOENT);
         }
         let mut walk = Walk {
             fs: self,
-            above: Vec::new(),
+            here: start,
             links: 0,
         };
-        if !path.starts_with('/') {
-            let found = walk.along(start, true)?;
-            walk.enter(found)?;
-        }
         let found = walk.along(path, follow)?;
-        Ok(walk.found(found, path))
+        walk.found(found, path)
     }
 
     /// Fetches a directory's names from the root, the first time.
-    pub(super) fn read(&self, inode: &Inode) -> Result<(), Errno> {
+    pub(super) fn read(&self, inode: &Rc<Inode>) -> Result<(), Errno> {
         let directory = inode.as_directory()?;
         if !directory.unread.get() {
             return Ok(());
@@ -181,6 +201,9 @@ impl FileSystem {
                     InodeKind::Directory(unread)
                 }
             };
+            if let InodeKind::Directory(below) = &kind {
+                below.set_place(inode, &entry.name);
+            }
             let origin = format!("{}/{}", path.trim_end_matches('/'), entry.name);
             let inode = self.inode(kind, Some(origin));
             directory.original.borrow_mut().insert(entry.name.clone());
@@ -190,17 +213,21 @@ impl FileSystem {
     }
 
     /// A name in a directory.
-    pub(super) fn look_up(&self, inode: &Inode, name: &str) -> Result<Option<Rc<Inode>>, Errno> {
+    pub(super) fn look_up(
+        &self,
+        inode: &Rc<Inode>,
+        name: &str,
+    ) -> Result<Option<Rc<Inode>>, Errno> {
         let directory = inode.as_directory()?;
         self.read(inode)?;
         Ok(directory.entries.borrow().get(name).cloned())
     }
 }
 
-/// A walk under way: the directories from below the top to where it is, with their names.
+/// A walk under way: the directory where it is.
 struct Walk<'a> {
     fs: &'a FileSystem,
-    above: Vec<(String, Rc<Inode>)>,
+    here: Rc<Inode>,
     links: u32,
 }
 
@@ -213,26 +240,24 @@ enum Last {
 }
 
 impl Walk<'_> {
-    fn here(&self) -> &Rc<Inode> {
-        self.above.last().map_or(&self.fs.top, |(_, inode)| inode)
-    }
-
     fn along(&mut self, path: &str, follow: bool) -> Result<Last, Errno> {
         if path.starts_with('/') {
-            self.above.clear();
+            self.here = self.fs.top();
         }
         let mut last = Last::Here;
         let mut parts = path.split('/').filter(|p| !p.is_empty()).peekable();
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
             match part {
-                "." => self.here().as_directory().map(|_| ())?,
+                "." => {}
                 ".." => {
-                    self.above.pop();
+                    if let Some(above) = self.here.as_directory()?.above() {
+                        self.here = above;
+                    }
                 }
                 name if name.len() > NAME_MAX => return Err(Errno::ENAMETOOLONG),
                 name => {
-                    let inode = self.fs.look_up(self.here(), name)?;
+                    let inode = self.fs.look_up(&self.here, name)?;
                     let follows = !is_last || follow || path.ends_with('/');
                     last = match inode.as_deref().map(|inode| &inode.kind) {
                         Some(InodeKind::Symlink(target)) if follows => {
@@ -255,34 +280,28 @@ impl Walk<'_> {
     }
 
     fn enter(&mut self, last: Last) -> Result<(), Errno> {
-        if let Last::Name(name, inode) = last {
+        if let Last::Name(_, inode) = last {
             let inode = inode.ok_or(Errno::ENOENT)?;
             inode.as_directory()?;
-            self.above.push((name, inode));
+            self.here = inode;
         }
         Ok(())
     }
 
-    fn found(mut self, last: Last, path: &str) -> Found {
-        let (name, inode) = match last {
-            Last::Name(name, inode) => (name, inode),
-            Last::Here => match self.above.pop() {
-                Some((name, inode)) => (name, Some(inode)),
-                None => (String::new(), Some(Rc::clone(&self.fs.top))),
+    fn found(self, last: Last, path: &str) -> Result<Found, Errno> {
+        let (parent, name, inode) = match last {
+            Last::Name(name, inode) => (self.here, name, inode),
+            Last::Here => match self.here.as_directory()?.place() {
+                Some((above, name)) => (above, name, Some(self.here)),
+                None => (Rc::clone(&self.here), String::new(), Some(self.here)),
             },
         };
-        let names = self.above.iter().map(|(name, _)| name.as_str());
-        let absolute: String = names
-            .chain([name.as_str()])
-            .flat_map(|name| ["/", name])
-            .collect();
-        Found {
-            parent: Rc::clone(self.here()),
+        Ok(Found {
+            parent,
             name,
             inode,
-            path: absolute,
             wants_directory: path.ends_with('/'),
-        }
+        })
     }
 }
 

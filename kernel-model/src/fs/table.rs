@@ -19,7 +19,7 @@ pub enum FdTarget {
     File {
         /// What was opened.
         inode: Rc<Inode>,
-        /// The absolute path it was opened by.
+        /// The absolute path it was opened by; empty for a directory, which knows where it is.
         path: Rc<str>,
     },
     /// One end of a pipe.
@@ -63,8 +63,8 @@ struct Slot {
 /// What threads of a process share about files (`files_struct` and `fs_struct`).
 pub struct FileTable {
     open: RefCell<BTreeMap<i32, Slot>>,
-    /// The working directory, an absolute path.
-    pub cwd: RefCell<String>,
+    /// The working directory, if it is not the top.
+    pub cwd: RefCell<Option<Rc<Inode>>>,
     /// Permissions that new files do not get.
     pub umask: Cell<u32>,
 }
@@ -96,7 +96,7 @@ impl FileTable {
     pub fn empty() -> Rc<Self> {
         Rc::new(Self {
             open: RefCell::default(),
-            cwd: RefCell::new("/".to_owned()),
+            cwd: RefCell::default(),
             umask: Cell::new(UMASK),
         })
     }

@@ -296,6 +296,62 @@ fn directories_are_listed_and_lived_in() {
 }
 
 #[test]
+fn a_working_directory_goes_where_it_is_moved_and_outlives_its_name() {
+    let chdir = |at: u64| call(Sysno::Chdir, &[at]);
+    let mkdir = |at: u64| call(Sysno::Mkdirat, &[CWD, at, 0o755]);
+    let rmdir = |at: u64| call(Sysno::Unlinkat, &[CWD, at, 0x200]);
+    let rename = |from: u64, to: u64| call(Sysno::Renameat, &[CWD, from, CWD, to]);
+    let getcwd = call(Sysno::Getcwd, &[BUFFER, 64]);
+    let stat = |at: u64| call(Sysno::Newfstatat, &[CWD, at, BUFFER, 0]);
+    let (status, _) = run(script(&[
+        &text(NAME, "/one"),
+        &succeeds(mkdir(NAME), 0),
+        &succeeds(chdir(NAME), 0),
+        &text(NAME, "in"),
+        &succeeds(mkdir(NAME), 0),
+        &succeeds(chdir(NAME), 0),
+        &text(NAME, "/one"),
+        &text(OTHER, "/two"),
+        &succeeds(rename(NAME, OTHER), 0),
+        &succeeds(getcwd.clone(), 8),
+        &[holds(BUFFER, b"/two"), holds(BUFFER + 4, b"/in\0")],
+        // Not into itself, wherever one looks from.
+        &text(NAME, "x"),
+        &fails(rename(OTHER, NAME), Errno::EINVAL),
+        &text(NAME, "/two/in"),
+        &succeeds(rmdir(NAME), 0),
+        &fails(getcwd.clone(), Errno::ENOENT),
+        &text(NAME, "."),
+        &succeeds(stat(NAME), 0),
+        &text(NAME, "y"),
+        &fails(stat(NAME), Errno::ENOENT),
+        &fails(mkdir(NAME), Errno::ENOENT),
+        &fails(open(RDWR | CREAT), Errno::ENOENT),
+        &succeeds(rmdir(OTHER), 0),
+        &text(NAME, ".."),
+        &succeeds(stat(NAME), 0),
+        &text(NAME, "../.."),
+        &succeeds(chdir(NAME), 0),
+        &succeeds(getcwd, 2),
+        &[holds(BUFFER, b"/\0\0\0")],
+    ]));
+    assert_eq!(status, DONE);
+}
+
+/// A directory is found at the cost of the path that is given, and a tree is freed whatever its depth.
+#[test]
+fn directories_are_nested_as_deeply_as_one_likes() {
+    const DEPTH: usize = 30_000;
+    let mut parts = text(NAME, "d");
+    for _ in 0..DEPTH {
+        parts.extend(succeeds(call(Sysno::Mkdirat, &[CWD, NAME, 0o755]), 0));
+        parts.extend(succeeds(call(Sysno::Chdir, &[NAME]), 0));
+    }
+    let (status, _) = run(script(&[&parts]));
+    assert_eq!(status, DONE);
+}
+
+#[test]
 fn devices_and_what_is_there_without_a_root() {
     let (status, node) = run(script(&[
         &text(NAME, "/dev/null"),

@@ -5,23 +5,23 @@ use std::rc::Rc;
 use isa::Errno;
 use isa::layout::FileType;
 
-use super::{AT_FDCWD, Call, find, read_path};
-use crate::fs::{Description, FdTarget, Inode};
+use super::{AT_FDCWD, Call, find, read_path, working_directory};
+use crate::fs::{Description, FdTarget, Inode, directory_path};
 use crate::mm::copy_to_user;
 
 /// Bytes of struct linux_dirent64 before the name.
 const HEADER: usize = 19;
 
-/// getdents64(2): `.`, `..`, and the names in order. EINVAL: no room for even one entry.
+/// getdents64(2): `.`, `..`, and the names in order. ENOENT: it has been removed. EINVAL: no room for even one entry.
 pub(in super::super) async fn getdents64(call: Call<'_>) -> Result<u64, Errno> {
     let description = call.task.files.get(call.int(0))?;
-    let FdTarget::File { inode, path } = &description.target else {
+    let FdTarget::File { inode, .. } = &description.target else {
         return Err(Errno::ENOTDIR);
     };
     inode.as_directory()?;
     let at = description.offset.get();
     if at == 0 || description.listing.borrow().is_none() {
-        list(&call, &description, inode, path)?;
+        list(&call, &description, inode)?;
     }
     let listing = description.listing.borrow().clone();
     let listing = listing.ok_or(Errno::ENOENT)?;
@@ -54,14 +54,11 @@ pub(in super::super) async fn getdents64(call: Call<'_>) -> Result<u64, Errno> {
 }
 
 /// Keeps what a directory has now, for as long as it is being read.
-fn list(
-    call: &Call<'_>,
-    description: &Description,
-    inode: &Rc<Inode>,
-    path: &str,
-) -> Result<(), Errno> {
-    let above = call.k.fs.walk(path, "..", true)?.existing();
-    let above = above.unwrap_or_else(|_| Rc::clone(inode));
+fn list(call: &Call<'_>, description: &Description, inode: &Rc<Inode>) -> Result<(), Errno> {
+    if inode.as_directory()?.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    let above = call.k.fs.walk(Rc::clone(inode), "..", true)?.existing()?;
     let entry = |name: &str, inode: &Inode| (inode.ino, directory_type(inode), name.to_owned());
     let mut all = vec![entry(".", inode), entry("..", &above)];
     for (name, inode) in call.k.fs.entries(inode)? {
@@ -80,17 +77,17 @@ fn directory_type(inode: &Inode) -> u8 {
 pub(in super::super) async fn chdir(call: Call<'_>) -> Result<u64, Errno> {
     let path = read_path(&call, 0).await?;
     let found = find(&call, AT_FDCWD, &path, true)?;
-    let to = found.path.clone();
-    found.existing()?.as_directory()?;
-    *call.task.files.cwd.borrow_mut() = to;
+    let to = found.existing()?;
+    to.as_directory()?;
+    call.task.files.cwd.replace(Some(to));
     Ok(0)
 }
 
 /// fchdir(2).
 pub(in super::super) async fn fchdir(call: Call<'_>) -> Result<u64, Errno> {
     match &call.task.files.get(call.int(0))?.target {
-        FdTarget::File { inode, path } if inode.is_directory() => {
-            *call.task.files.cwd.borrow_mut() = path.to_string();
+        FdTarget::File { inode, .. } if inode.is_directory() => {
+            call.task.files.cwd.replace(Some(Rc::clone(inode)));
             Ok(0)
         }
         _ => Err(Errno::ENOTDIR),
@@ -99,8 +96,11 @@ pub(in super::super) async fn fchdir(call: Call<'_>) -> Result<u64, Errno> {
 
 /// getcwd(2). ENOENT: it has been removed.
 pub(in super::super) async fn getcwd(call: Call<'_>) -> Result<u64, Errno> {
-    let mut cwd = call.task.files.cwd.borrow().clone().into_bytes();
-    find(&call, AT_FDCWD, ".", true)?.existing()?;
+    let inode = working_directory(&call);
+    if inode.as_directory()?.is_removed() {
+        return Err(Errno::ENOENT);
+    }
+    let mut cwd = directory_path(&inode).into_bytes();
     cwd.push(0);
     if call.args[1] < cwd.len() as u64 {
         return Err(Errno::ERANGE);

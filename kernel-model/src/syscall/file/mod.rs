@@ -54,22 +54,28 @@ async fn read_path(call: &Call<'_>, index: usize) -> Result<String, Errno> {
     String::from_utf8(bytes).map_err(|_| Errno::ENOENT)
 }
 
+/// Where relative paths begin.
+fn working_directory(call: &Call<'_>) -> Rc<Inode> {
+    let cwd = call.task.files.cwd.borrow().clone();
+    cwd.unwrap_or_else(|| call.k.fs.top())
+}
+
 /// Where a path leads that begins at a directory's descriptor, at the working directory (AT_FDCWD), or is absolute; `/proc/self/exe` is the
 /// program.
 fn find(call: &Call<'_>, dir: i32, path: &str, follow: bool) -> Result<Found, Errno> {
     let start = match dir {
-        _ if path.starts_with('/') => "/".to_owned(),
-        AT_FDCWD => call.task.files.cwd.borrow().clone(),
+        _ if path.starts_with('/') => call.k.fs.top(),
+        AT_FDCWD => working_directory(call),
         fd => match &call.task.files.get(fd)?.target {
-            FdTarget::File { inode, path } if inode.is_directory() => path.to_string(),
+            FdTarget::File { inode, .. } if inode.is_directory() => Rc::clone(inode),
             _ => return Err(Errno::ENOTDIR),
         },
     };
     if path.starts_with('/') && resolve(path) == PROC_SELF_EXE {
         let program = call.task.mm().exe_path.borrow().clone();
-        return call.k.fs.walk("/", &program, true);
+        return call.k.fs.walk(start, &program, true);
     }
-    call.k.fs.walk(&start, path, follow)
+    call.k.fs.walk(start, path, follow)
 }
 
 /// What a path argument stands for.

@@ -38,7 +38,15 @@ async fn open_path(
     let exclusive = flags.contains(OpenFlags::CREAT | OpenFlags::EXCL);
     let follow = !flags.contains(OpenFlags::NOFOLLOW) && !exclusive;
     let found = find(call, dir, &path, follow)?;
-    let (path, mode) = (Rc::from(found.path.as_str()), new_mode(call, mode));
+    let is_directory = found
+        .inode
+        .as_ref()
+        .is_some_and(|inode| inode.is_directory());
+    let path = match is_directory {
+        true => Rc::from(""),
+        false => Rc::from(found.path()),
+    };
+    let mode = new_mode(call, mode);
     let inode = if flags.contains(OpenFlags::TMPFILE) {
         unnamed(call, found, flags, mode)?
     } else {
