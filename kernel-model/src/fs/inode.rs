@@ -56,6 +56,8 @@ pub enum Device {
     Null,
     /// `/dev/zero`.
     Zero,
+    /// `/dev/full`: zeros, and no room.
+    Full,
     /// `/dev/random` and `/dev/urandom`: the node's own generator.
     Random,
 }
@@ -367,6 +369,7 @@ impl Inode {
             rdev: match self.kind {
                 InodeKind::Device(Device::Null) => 0x103,
                 InodeKind::Device(Device::Zero) => 0x105,
+                InodeKind::Device(Device::Full) => 0x107,
                 InodeKind::Device(Device::Random) => 0x109,
                 _ => 0,
             },

@@ -2,7 +2,7 @@
 //!
 //! The kernel model does no I/O: `emu` implements [`RootFs`] over a directory of the host. What programs change lies over it as an overlay of a
 //! [`FileSystem`] of this node's; other nodes do not see it, which is why a remote thread's file calls run at home. Everybody is root: permissions are
-//! kept and not enforced. Left out: sockets, device files beyond four of memory's, access times, extended attributes.
+//! kept and not enforced. Left out: sockets, device files beyond five of memory's, access times, extended attributes.
 
 mod changes;
 mod directory;

@@ -95,6 +95,7 @@ impl FileSystem {
         for (name, device) in [
             ("null", Device::Null),
             ("zero", Device::Zero),
+            ("full", Device::Full),
             ("random", Device::Random),
             ("urandom", Device::Random),
         ] {

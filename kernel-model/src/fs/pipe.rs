@@ -53,7 +53,8 @@ impl Pipe {
 
     /// How many bytes can be written.
     pub fn room(&self) -> usize {
-        CAPACITY - self.filled()
+        // What was put back may have found its room taken.
+        CAPACITY.saturating_sub(self.filled())
     }
 
     /// Whether anybody could still write.
@@ -76,6 +77,17 @@ impl Pipe {
             self.changed();
         }
         taken
+    }
+
+    /// Puts back what was taken and could not be handed over.
+    pub fn put_back(&self, taken: Vec<u8>) {
+        let mut bytes = self.bytes.borrow_mut();
+        taken
+            .into_iter()
+            .rev()
+            .for_each(|byte| bytes.push_front(byte));
+        drop(bytes);
+        self.changed();
     }
 
     /// Puts bytes in, of which there are at most [`Pipe::room`].

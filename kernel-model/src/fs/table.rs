@@ -101,6 +101,11 @@ impl FileTable {
         })
     }
 
+    /// Whether a process may have such a descriptor.
+    pub fn may_have(fd: i32) -> bool {
+        (0..MAX_DESCRIPTORS as i32).contains(&fd)
+    }
+
     /// The description behind a descriptor, or EBADF.
     pub fn get(&self, fd: i32) -> Result<Rc<Description>, Errno> {
         let open = self.open.borrow();
@@ -130,7 +135,7 @@ impl FileTable {
     /// Makes `to` another name of `from`, closing what was there (dup2); returns `to`. EBADF for descriptors that are not or cannot be.
     pub fn duplicate_to(&self, from: i32, to: i32, close_on_exec: bool) -> Result<u64, Errno> {
         let description = self.get(from)?;
-        if !(0..MAX_DESCRIPTORS as i32).contains(&to) {
+        if !Self::may_have(to) {
             return Err(Errno::EBADF);
         }
         if from != to {

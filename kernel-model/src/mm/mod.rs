@@ -43,7 +43,9 @@ pub use mremap::{
 };
 pub use msglayer::messages::VmFault;
 pub use page_table::{PageTable, Pte};
-pub use uaccess::{UserPtr, compare_exchange_user, copy_from_user, copy_to_user, read_cstring};
+pub use uaccess::{
+    UserPtr, compare_exchange_user, copy_from_user, copy_part_to_user, copy_to_user, read_cstring,
+};
 pub use vma::{VmFlags, Vma, VmaFile, VmaTree};
 
 /// The layout fields of `mm_struct` that travel in TASK_MIGRATE.

@@ -47,12 +47,24 @@ pub async fn copy_to_user(
     addr: VirtAddr,
     bytes: &[u8],
 ) -> Result<(), Errno> {
+    let copied = copy_part_to_user(k, task, addr, bytes).await;
+    copied.map_err(|(_, errno)| errno)
+}
+
+/// As [`copy_to_user`]; the error comes with how many bytes lie before the place that could not be written.
+pub async fn copy_part_to_user(
+    k: &Rc<Kernel>,
+    task: &Rc<Task>,
+    addr: VirtAddr,
+    bytes: &[u8],
+) -> Result<(), (usize, Errno)> {
     let mm = task.mm();
-    check_range(&mm, addr, bytes.len())?;
+    check_range(&mm, addr, bytes.len()).map_err(|errno| (0, errno))?;
     let mut at = addr;
     let mut rest = bytes;
     while !rest.is_empty() {
-        let pfn = user_page(k, task, &mm, at, Access::Write).await?;
+        let page = user_page(k, task, &mm, at, Access::Write).await;
+        let pfn = page.map_err(|errno| (bytes.len() - rest.len(), errno))?;
         let (now, later) = rest.split_at(rest.len().min((PAGE_SIZE - at.page_offset()) as usize));
         k.write_frame(pfn, at.page_offset(), now);
         charge_copy(k, now.len());

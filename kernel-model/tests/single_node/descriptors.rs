@@ -166,6 +166,8 @@ fn descriptors_are_numbers_for_descriptions() {
         &succeeds(fcntl(9, 1, 0), 0),
         &succeeds(fcntl(3, 0, 100), 100),
         &fails(fcntl(3, 0, -1_i64 as u64), Errno::EINVAL),
+        &fails(fcntl(3, 0, 1024), Errno::EINVAL),
+        &fails(fcntl(3, 1030, 4096), Errno::EINVAL),
         // O_NONBLOCK is the description's: every number of it sees the change.
         &succeeds(fcntl(5, 4, NONBLOCK), 0),
         &succeeds(fcntl(100, 3, 0), NONBLOCK),

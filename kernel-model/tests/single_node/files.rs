@@ -7,19 +7,19 @@ use kernel_model::task::ExitStatus;
 
 use crate::script::{DATA, Op, Val, call, exit, run, run_with};
 
-const DONE: Option<ExitStatus> = Some(ExitStatus::Exited(0));
+pub(crate) const DONE: Option<ExitStatus> = Some(ExitStatus::Exited(0));
 /// A zeroed page: names in front, what calls read and write behind.
-const NAME: u64 = DATA + 0x1000;
-const OTHER: u64 = NAME + 0x100;
-const TIMES: u64 = NAME + 0x180;
-const BUFFER: u64 = NAME + 0x200;
-const CWD: u64 = -100_i64 as u64;
+pub(crate) const NAME: u64 = DATA + 0x1000;
+pub(crate) const OTHER: u64 = NAME + 0x100;
+pub(crate) const TIMES: u64 = NAME + 0x180;
+pub(crate) const BUFFER: u64 = NAME + 0x200;
+pub(crate) const CWD: u64 = -100_i64 as u64;
 
 // Flags of open, as aarch64 has them.
-const RDONLY: u64 = 0;
+pub(crate) const RDONLY: u64 = 0;
 const WRONLY: u64 = 0o1;
-const RDWR: u64 = 0o2;
-const CREAT: u64 = 0o100;
+pub(crate) const RDWR: u64 = 0o2;
+pub(crate) const CREAT: u64 = 0o100;
 const EXCL: u64 = 0o200;
 const TRUNC: u64 = 0o1000;
 const APPEND: u64 = 0o2000;
@@ -27,7 +27,7 @@ const DIRECTORY: u64 = 0o40000;
 const NOFOLLOW: u64 = 0o100000;
 
 /// Stores a text with its zero byte.
-fn text(at: u64, text: &str) -> Vec<Op> {
+pub(crate) fn text(at: u64, text: &str) -> Vec<Op> {
     let mut bytes = text.as_bytes().to_vec();
     bytes.resize((bytes.len() + 1).next_multiple_of(4), 0);
     let words = bytes.chunks_exact(4).enumerate();
@@ -40,24 +40,24 @@ fn text(at: u64, text: &str) -> Vec<Op> {
 }
 
 /// Demands what four bytes in memory are.
-fn holds(at: u64, bytes: &[u8; 4]) -> Op {
+pub(crate) fn holds(at: u64, bytes: &[u8; 4]) -> Op {
     Op::Load(Val::Imm(at), u32::from_le_bytes(*bytes))
 }
 
-fn open(flags: u64) -> Op {
+pub(crate) fn open(flags: u64) -> Op {
     call(Sysno::Openat, &[CWD, NAME, flags, 0o644])
 }
 
-fn succeeds(op: Op, value: u64) -> [Op; 2] {
+pub(crate) fn succeeds(op: Op, value: u64) -> [Op; 2] {
     [op, Op::Expect(0, value)]
 }
 
-fn fails(op: Op, errno: Errno) -> [Op; 2] {
+pub(crate) fn fails(op: Op, errno: Errno) -> [Op; 2] {
     [op, Op::ExpectErr(errno)]
 }
 
 /// A script of parts, which ends well.
-fn script(parts: &[&[Op]]) -> Vec<Op> {
+pub(crate) fn script(parts: &[&[Op]]) -> Vec<Op> {
     let mut script = parts.concat();
     script.push(exit(0));
     script
@@ -179,7 +179,7 @@ fn names_come_and_go() {
             &text(OTHER, "/none/x"),
             &fails(mkdir(OTHER), Errno::ENOENT),
             &text(OTHER, "/"),
-            &fails(rmdir(OTHER), Errno::ENOTEMPTY),
+            &fails(rmdir(OTHER), Errno::EBUSY),
             &fails(rename(0), Errno::EBUSY),
             // A second name for a file, and none for a directory.
             &text(NAME, "/g"),

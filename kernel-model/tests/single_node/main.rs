@@ -2,6 +2,7 @@
 
 mod areas;
 mod descriptors;
+mod edges;
 mod files;
 mod freed;
 mod futex;

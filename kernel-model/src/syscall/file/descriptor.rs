@@ -8,7 +8,7 @@ use zerocopy::little_endian::I32;
 
 use super::open::set_size;
 use super::{Call, inode_of};
-use crate::fs::{Description, FdTarget, InodeKind, Pipe};
+use crate::fs::{Description, FdTarget, FileTable, InodeKind, Pipe};
 use crate::mm::{UserPtr, copy_from_user, copy_to_user};
 
 /// close(2).
@@ -58,7 +58,7 @@ pub(in super::super) async fn fcntl(call: Call<'_>) -> Result<u64, Errno> {
     let (files, fd, abi) = (&call.task.files, call.int(0), call.caller.abi);
     let description = files.get(fd)?;
     match call.int(1) {
-        F_DUPFD | F_DUPFD_CLOEXEC if call.int(2) < 0 => Err(Errno::EINVAL),
+        F_DUPFD | F_DUPFD_CLOEXEC if !FileTable::may_have(call.int(2)) => Err(Errno::EINVAL),
         command @ (F_DUPFD | F_DUPFD_CLOEXEC) => {
             files.install(description, call.int(2), command == F_DUPFD_CLOEXEC)
         }

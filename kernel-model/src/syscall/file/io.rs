@@ -10,7 +10,7 @@ use super::{Call, now};
 use crate::event::Event;
 use crate::exec::WaitRecord;
 use crate::fs::{Description, Device, FdTarget, Inode, InodeKind, PipeEnd};
-use crate::mm::{self, UserPtr, copy_from_user, copy_to_user};
+use crate::mm::{self, UserPtr, copy_from_user, copy_part_to_user};
 use crate::signal::{Signal, send_signal, signal_pending};
 
 /// Most buffers of one call.
@@ -126,17 +126,27 @@ async fn read_into(call: &Call<'_>, buffers: &[Iovec], at: At) -> Result<u64, Er
                 Err(_) => return Ok(done),
             };
             let to = buffer.address().wrapping_add(filled);
-            match copy_to_user(call.k, call.task, to, &bytes).await {
-                Err(errno) if done == 0 => return Err(errno),
-                Err(_) => return Ok(done),
-                Ok(()) => {}
-            }
-            let count = bytes.len() as u64;
+            let (count, failed) = match copy_part_to_user(call.k, call.task, to, &bytes).await {
+                Ok(()) => (bytes.len() as u64, None),
+                Err((copied, errno)) => match &description.target {
+                    // It keeps what could not be handed over as a whole.
+                    FdTarget::Pipe(end) => {
+                        end.pipe.put_back(bytes);
+                        (0, Some(errno))
+                    }
+                    _ => (copied as u64, Some(errno)),
+                },
+            };
             if matches!(at, At::Offset) {
                 description.offset.set(description.offset.get() + count);
             }
             filled += count;
             done += count;
+            match failed {
+                Some(errno) if done == 0 => return Err(errno),
+                Some(_) => return Ok(done),
+                None => {}
+            }
         }
     }
     Ok(done)
@@ -172,7 +182,7 @@ async fn fetch(
             let count = match inode.kind {
                 InodeKind::Directory(_) => return Err(Errno::EISDIR),
                 InodeKind::Device(Device::Null) | InodeKind::Symlink(_) => 0,
-                InodeKind::Device(Device::Zero) => bytes.len(),
+                InodeKind::Device(Device::Zero | Device::Full) => bytes.len(),
                 InodeKind::Device(Device::Random) => {
                     call.k.guest_random.borrow_mut().fill_bytes(&mut bytes);
                     bytes.len()
@@ -303,6 +313,7 @@ async fn store_in_file(
     piece: &[u8],
 ) -> Result<(), Errno> {
     match inode.kind {
+        InodeKind::Device(Device::Full) => return Err(Errno::ENOSPC),
         InodeKind::Device(_) => return Ok(()),
         InodeKind::File(_) => {}
         _ => return Err(Errno::EISDIR),

@@ -107,14 +107,15 @@ pub(in super::super) async fn unlinkat(call: Call<'_>) -> Result<u64, Errno> {
     }
 }
 
-/// EINVAL: the path ends with `.`. ENOTEMPTY: it ends with `..`, which is never empty.
+/// EINVAL: the path ends with `.`. ENOTEMPTY: it ends with `..`, which is never empty. EBUSY: it is the top's.
 fn remove_directory(call: &Call<'_>, dir: i32, path: &str) -> Result<u64, Errno> {
+    let found = find(call, dir, path, false)?;
     match path.trim_end_matches('/').rsplit('/').next() {
         Some(".") => return Err(Errno::EINVAL),
         Some("..") => return Err(Errno::ENOTEMPTY),
+        Some("") => return Err(Errno::EBUSY),
         _ => {}
     }
-    let found = find(call, dir, path, false)?;
     call.k.fs.remove_directory(&found, now(call))?;
     Ok(0)
 }
@@ -141,6 +142,13 @@ pub(in super::super) async fn renameat2(call: Call<'_>) -> Result<u64, Errno> {
     move_name(&call, (call.int(0), 1), (call.int(2), 3), how).await
 }
 
+/// Whether a path ends with no name of its own: it is the top's, or ends with `.` or `..`.
+fn is_nameless(path: &str) -> bool {
+    let last = path.trim_end_matches('/').rsplit('/').next();
+    matches!(last, None | Some("" | "." | ".."))
+}
+
+/// EBUSY: there is no name to move, or to move to. EEXIST: that, where nothing is to be replaced.
 async fn move_name(
     call: &Call<'_>,
     (from_dir, from): (i32, usize),
@@ -148,9 +156,18 @@ async fn move_name(
     how: Renaming,
 ) -> Result<u64, Errno> {
     // Reading a path may sleep; what is found must not change afterwards.
-    let (from, to) = (read_path(call, from).await?, read_path(call, to).await?);
-    let from = find(call, from_dir, &from, false)?;
-    let to = find(call, to_dir, &to, false)?;
+    let (from_path, to_path) = (read_path(call, from).await?, read_path(call, to).await?);
+    let from = find(call, from_dir, &from_path, false)?;
+    let to = find(call, to_dir, &to_path, false)?;
+    if is_nameless(&from_path) {
+        return Err(Errno::EBUSY);
+    }
+    if is_nameless(&to_path) {
+        return Err(match how {
+            Renaming::NoReplace => Errno::EEXIST,
+            _ => Errno::EBUSY,
+        });
+    }
     call.k.fs.rename(&from, &to, how, now(call))?;
     Ok(0)
 }

@@ -39,15 +39,26 @@ pub(in super::super) async fn newfstatat(call: Call<'_>) -> Result<u64, Errno> {
     put_stat(&call, 2, &stat).await
 }
 
-/// statx(2): all that [`Stat`] has, whatever is asked for.
+/// statx(2): all that [`Stat`] has, whatever is asked for. EINVAL: unknown flags, both ways of synchronizing, or the reserved bit of the mask.
 pub(in super::super) async fn statx(call: Call<'_>) -> Result<u64, Errno> {
+    const STATX_RESERVED: u32 = 1 << 31;
+    const BOTH_WAYS: u32 = 0x6000;
+    if call.uint(3) & STATX_RESERVED != 0 || call.uint(2) & BOTH_WAYS == BOTH_WAYS {
+        return Err(Errno::EINVAL);
+    }
     let stat = stat_at(&call, call.uint(2)).await?;
     copy_to_user(call.k, call.task, call.addr(4), &encode_statx(&stat)).await?;
     Ok(0)
 }
 
-/// What the first two arguments, a directory's descriptor and a path, stand for.
+/// What the first two arguments, a directory's descriptor and a path, stand for. EINVAL: unknown flags.
 async fn stat_at(call: &Call<'_>, flags: u32) -> Result<Stat, Errno> {
+    const AT_NO_AUTOMOUNT: u32 = 0x800;
+    const AT_STATX_SYNC_TYPE: u32 = 0x6000;
+    const KNOWN: u32 = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE;
+    if flags & !KNOWN != 0 {
+        return Err(Errno::EINVAL);
+    }
     let path = read_path(call, 1).await?;
     if path.is_empty() && flags & AT_EMPTY_PATH != 0 && call.int(0) != AT_FDCWD {
         return stat_fd(call, call.int(0));
@@ -203,8 +214,11 @@ pub(in super::super) async fn fchown(call: Call<'_>) -> Result<u64, Errno> {
     call.task.files.get(call.int(0)).map(|_| 0)
 }
 
-/// fchownat(2).
+/// fchownat(2). EINVAL: unknown flags.
 pub(in super::super) async fn fchownat(call: Call<'_>) -> Result<u64, Errno> {
+    if call.uint(4) & !(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) != 0 {
+        return Err(Errno::EINVAL);
+    }
     let path = read_path(&call, 1).await?;
     if path.is_empty() && call.uint(4) & AT_EMPTY_PATH != 0 {
         return fchown(call).await;
@@ -218,12 +232,16 @@ pub(in super::super) async fn fchownat(call: Call<'_>) -> Result<u64, Errno> {
 const UTIME_NOW: i64 = 0x3fff_ffff;
 const UTIME_OMIT: i64 = 0x3fff_fffe;
 
-/// utimensat(2); the time of the last access, which nothing keeps, is taken and forgotten.
+/// utimensat(2); the time of the last access, which nothing keeps, is taken and forgotten. Where both times are to stay, nobody looks whether there is such a
+/// file.
 pub(in super::super) async fn utimensat(call: Call<'_>) -> Result<u64, Errno> {
     let mtime = match UserPtr::<[Timespec; 2]>::new(call.args[2]).non_null() {
         None => Some(now(&call)),
         Some(times) => {
             let [access, change] = times.read(call.k, call.task).await?;
+            if access.nsec.get() == UTIME_OMIT && change.nsec.get() == UTIME_OMIT {
+                return Ok(0);
+            }
             let valid = |time: Timespec| match time.nsec.get() {
                 UTIME_NOW | UTIME_OMIT | 0..1_000_000_000 => Ok(()),
                 _ => Err(Errno::EINVAL),
@@ -237,6 +255,9 @@ pub(in super::super) async fn utimensat(call: Call<'_>) -> Result<u64, Errno> {
             }
         }
     };
+    if call.uint(3) & !AT_SYMLINK_NOFOLLOW != 0 {
+        return Err(Errno::EINVAL);
+    }
     let inode = if call.args[1] == 0 {
         inode_of(&call, call.int(0))?
     } else {
