@@ -15,7 +15,7 @@ use crate::config::{NodeConfig, Profile};
 use crate::costs::Cost;
 use crate::cpu::{Cpu, CpuExit, PhysMemory};
 use crate::event::{Event, EventSink};
-use crate::exec::{Executor, WaitQueue, Workqueue};
+use crate::exec::{Executor, Workqueue};
 use crate::fs::{FileSystem, RootFs};
 use crate::futex::FutexQueues;
 use crate::ids::{CpuId, Pid, Tgid};
@@ -78,8 +78,6 @@ pub struct Kernel {
     pub fs: FileSystem,
     /// Standard input of the processes that start here.
     pub input: RefCell<Rc<[u8]>>,
-    /// Those who wait in poll(2).
-    pub pollers: Rc<WaitQueue>,
     /// Living tasks by pid.
     pub tasks: RefCell<BTreeMap<Pid, Rc<Task>>>,
     /// Popcorn's node list (`popcorn_nodes`).
@@ -140,7 +138,6 @@ impl Kernel {
             memory: hardware.memory,
             root: hardware.root,
             input: RefCell::new(Rc::from([])),
-            pollers: Rc::default(),
             tasks: RefCell::default(),
             nodes: RefCell::new(NodeList::new(config.nid, config.isa)),
             kmsg: Kmsg::new(config.nid, config.link, peers),

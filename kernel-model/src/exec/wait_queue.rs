@@ -1,17 +1,31 @@
-//! Linux's wait queue: threads that sleep until a condition of theirs may have changed.
+//! Linux's wait queue: threads that sleep until a condition of theirs may have changed. A thread can be in several, as poll(2) has it.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
 use msglayer::SimDuration;
 
 use super::{Executor, WaitRecord, Wake};
 use crate::ids::ThreadId;
 
-/// A wait queue, first come first woken.
+/// A wait queue, first come first woken. To come, to go and to be woken is cheap, however many wait.
 #[derive(Debug, Default)]
 pub struct WaitQueue {
-    waiters: RefCell<VecDeque<ThreadId>>,
+    /// Who waits, by the number that was drawn on coming.
+    waiters: RefCell<BTreeMap<u64, ThreadId>>,
+    next: Cell<u64>,
+}
+
+/// A thread's place in a queue, which it leaves when this is dropped, unless it has been woken there.
+struct Entry<'a> {
+    queue: &'a WaitQueue,
+    number: u64,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.queue.waiters.borrow_mut().remove(&self.number);
+    }
 }
 
 impl WaitQueue {
@@ -20,25 +34,34 @@ impl WaitQueue {
         Self::default()
     }
 
-    /// Sleeps once; the caller checks its condition again. `Interrupted` only if the record is interruptible.
-    pub async fn sleep(&self, exec: &Executor, record: WaitRecord) -> Wake {
-        self.sleep_timeout(exec, record, None).await
+    fn enter(&self, id: ThreadId) -> Entry<'_> {
+        let number = self.next.replace(self.next.get() + 1);
+        self.waiters.borrow_mut().insert(number, id);
+        Entry {
+            queue: self,
+            number,
+        }
     }
 
-    /// As [`WaitQueue::sleep`], at most for `timeout` if there is one.
-    pub async fn sleep_timeout(
-        &self,
+    /// Sleeps once; the caller checks its condition again. `Interrupted` only if the record is interruptible.
+    pub async fn sleep(&self, exec: &Executor, record: WaitRecord) -> Wake {
+        Self::sleep_in_all(&[self], exec, record, None).await
+    }
+
+    /// As [`WaitQueue::sleep`], in several queues at once until one of them wakes it, at most for `timeout` if there is one.
+    pub async fn sleep_in_all(
+        queues: &[&Self],
         exec: &Executor,
         record: WaitRecord,
         timeout: Option<SimDuration>,
     ) -> Wake {
         let me = exec.current();
-        self.waiters.borrow_mut().push_back(me);
+        let entries: Vec<_> = queues.iter().map(|queue| queue.enter(me)).collect();
         let wake = match timeout {
             Some(timeout) => exec.block_timeout(record, timeout, false).await,
             None => exec.block(record).await,
         };
-        self.waiters.borrow_mut().retain(|id| *id != me);
+        drop(entries);
         wake
     }
 
@@ -60,15 +83,16 @@ impl WaitQueue {
 
     /// Wakes the first `count` sleepers; returns how many there were.
     pub fn wake(&self, exec: &Executor, count: usize) -> usize {
-        let woken: Vec<_> = {
-            let mut waiters = self.waiters.borrow_mut();
-            let count = count.min(waiters.len());
-            waiters.drain(..count).collect()
-        };
-        for id in &woken {
-            exec.wake(*id);
+        let mut woken = 0;
+        while woken < count {
+            let first = self.waiters.borrow_mut().pop_first();
+            let Some((_, id)) = first else {
+                break;
+            };
+            exec.wake(id);
+            woken += 1;
         }
-        woken.len()
+        woken
     }
 
     /// Wakes everybody.

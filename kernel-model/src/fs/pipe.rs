@@ -16,8 +16,8 @@ pub struct Pipe {
     writers: Cell<usize>,
     /// Those who wait for a change of any sort.
     pub waiters: WaitQueue,
-    /// Those who wait for a change of any pipe of the node (poll).
-    pollers: Rc<WaitQueue>,
+    /// Those who wait for a change of this and of other pipes (poll).
+    pub pollers: WaitQueue,
     exec: Rc<Executor>,
 }
 
@@ -30,14 +30,14 @@ pub struct PipeEnd {
 }
 
 impl Pipe {
-    /// A new pipe's ends: to read from, to write to. Changes wake `pollers`.
-    pub fn ends(exec: &Rc<Executor>, pollers: &Rc<WaitQueue>) -> [PipeEnd; 2] {
+    /// A new pipe's ends: to read from, to write to.
+    pub fn ends(exec: &Rc<Executor>) -> [PipeEnd; 2] {
         let pipe = Rc::new(Self {
             bytes: RefCell::default(),
             readers: Cell::new(1),
             writers: Cell::new(1),
             waiters: WaitQueue::new(),
-            pollers: Rc::clone(pollers),
+            pollers: WaitQueue::new(),
             exec: Rc::clone(exec),
         });
         [false, true].map(|writes| PipeEnd {

@@ -3,7 +3,10 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use kernel_model::exec::{Completion, Executor, POLL_LIMIT, ThreadClass, WaitRecord};
+use kernel_model::exec::{
+    Completion, Executor, POLL_LIMIT, ThreadClass, WaitQueue, WaitRecord, Wake,
+};
+use kernel_model::fs::Pipe;
 use msglayer::{SimDuration, SimTime};
 
 const SWITCH: SimDuration = SimDuration::from_us(1);
@@ -216,4 +219,57 @@ fn three_thousand_ready_threads_all_get_their_turn() {
         "{}",
         exec.now()
     );
+}
+
+#[test]
+fn a_pipe_wakes_only_those_who_wait_for_it() {
+    let exec = node(1);
+    let pipes: Vec<_> = (0..3).map(|_| Pipe::ends(&exec)).collect();
+    let [first, second, other] = [0, 1, 2].map(|n: usize| Rc::clone(&pipes[n][0].pipe));
+    let woken = Rc::new(Cell::new(0));
+    let (inside, count) = (Rc::clone(&exec), Rc::clone(&woken));
+    let both = [Rc::clone(&first), Rc::clone(&second)];
+    exec.spawn("polls", ThreadClass::User, async move {
+        let queues = [&both[0].pollers, &both[1].pollers];
+        let record = WaitRecord::new("either of two pipes");
+        WaitQueue::sleep_in_all(&queues, &inside, record, None).await;
+        count.set(count.get() + 1);
+    });
+    run(&exec);
+    other.put(b"x");
+    run(&exec);
+    assert_eq!(woken.get(), 0);
+    second.put(b"x");
+    run(&exec);
+    assert_eq!(woken.get(), 1);
+    assert!(first.pollers.is_empty() && second.pollers.is_empty());
+}
+
+#[test]
+fn a_wait_queue_wakes_in_the_order_of_coming() {
+    let exec = node(1);
+    let queue = Rc::new(WaitQueue::new());
+    let order = Rc::new(RefCell::new(Vec::new()));
+    for n in 0..4_u64 {
+        let (inside, queue, order) = (Rc::clone(&exec), Rc::clone(&queue), Rc::clone(&order));
+        exec.spawn("waits", ThreadClass::Kernel, async move {
+            let timeout = (n == 1).then_some(QUANTUM);
+            let record = WaitRecord::new("a turn");
+            let wake = WaitQueue::sleep_in_all(&[&queue], &inside, record, timeout).await;
+            order.borrow_mut().push((n, wake));
+        });
+    }
+    run(&exec);
+    assert_eq!(queue.wake(&exec, 2), 2);
+    run(&exec);
+    assert_eq!(queue.wake_all(&exec), 1);
+    run(&exec);
+    let expected = [
+        (1, Wake::TimedOut),
+        (0, Wake::Woken),
+        (2, Wake::Woken),
+        (3, Wake::Woken),
+    ];
+    assert_eq!(*order.borrow(), expected);
+    assert!(queue.is_empty());
 }

@@ -187,7 +187,7 @@ async fn make_pipe(call: &Call<'_>, flags: OpenFlags) -> Result<u64, Errno> {
     let files = &call.task.files;
     let close_on_exec = flags.contains(OpenFlags::CLOEXEC);
     let status = flags & OpenFlags::NONBLOCK;
-    let [reads, writes] = Pipe::ends(&call.k.exec, &call.k.pollers);
+    let [reads, writes] = Pipe::ends(&call.k.exec);
     let install = |end, mode| {
         let description = Description::new(FdTarget::Pipe(end), status | mode);
         files.install(Rc::clone(&description), 0, close_on_exec)

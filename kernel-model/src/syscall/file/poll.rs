@@ -1,5 +1,7 @@
 //! poll(2) and ppoll(2). Files and the console are always ready; only pipes make anybody wait.
 
+use std::rc::Rc;
+
 use isa::Errno;
 use isa::layout::{KernelSigaction, Timespec};
 use isa::syscall::Sysno;
@@ -8,8 +10,8 @@ use zerocopy::little_endian::{I16, I32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::Call;
-use crate::exec::WaitRecord;
-use crate::fs::FdTarget;
+use crate::exec::{WaitQueue, WaitRecord};
+use crate::fs::{FdTarget, Pipe};
 use crate::mm::{UserPtr, copy_from_user, copy_to_user};
 use crate::signal::{set_blocked, signal_pending};
 use crate::syscall::forward::forward_syscall;
@@ -91,15 +93,33 @@ async fn wait(call: &Call<'_>, timeout: Option<SimDuration>) -> Result<u64, Errn
         if signal_pending(call.task) {
             return Err(Errno::ERESTARTNOHAND);
         }
-        sleep(call, deadline).await;
+        sleep(call, &bytes, deadline).await;
     }
 }
 
-async fn sleep(call: &Call<'_>, deadline: Option<SimTime>) {
+/// Sleeps until one of the pipes among the descriptors changes; other pipes wake nobody here.
+async fn sleep(call: &Call<'_>, bytes: &[u8], deadline: Option<SimTime>) {
+    let pipes = polled_pipes(call, bytes);
+    let queues: Vec<_> = pipes.iter().map(|pipe| &pipe.pollers).collect();
     let exec = &call.k.exec;
     let record = WaitRecord::new("a descriptor in poll").interruptible();
     let timeout = deadline.map(|deadline| deadline.saturating_since(exec.now()));
-    call.k.pollers.sleep_timeout(exec, record, timeout).await;
+    WaitQueue::sleep_in_all(&queues, exec, record, timeout).await;
+}
+
+fn polled_pipes(call: &Call<'_>, bytes: &[u8]) -> Vec<Rc<Pipe>> {
+    let mut pipes = Vec::new();
+    for slot in bytes.chunks_exact(size_of::<PollFd>()) {
+        let Ok(poll) = PollFd::ref_from_bytes(slot) else {
+            continue;
+        };
+        if let Ok(description) = call.task.files.get(poll.fd.get())
+            && let FdTarget::Pipe(end) = &description.target
+        {
+            pipes.push(Rc::clone(&end.pipe));
+        }
+    }
+    pipes
 }
 
 /// Fills in what every descriptor is ready for; returns how many are ready for something.
