@@ -150,6 +150,7 @@ pub async fn collect(
     let _order = mm.file_sync.write(&k.exec, "the files' mappings").await;
     let mut result = Ok(());
     for (addr, offset) in touched(&mm, inode, VmFlags::SHARED, &bytes) {
+        let _guard = mm.mmap_sem.read(&k.exec, "mmap_sem").await;
         // A page that went away meanwhile was another's to bring.
         let Ok(pinned) = page_server::get_userpage(k, task, addr).await else {
             continue;
