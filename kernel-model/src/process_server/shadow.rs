@@ -130,7 +130,8 @@ fn process_back_migration(
             station: onward.station,
         };
         if task.is_dying() {
-            // It ends where it is: whoever ended the group tells that twin, and knows no other.
+            // It ends where it is, and not a step further on: it hears of the end first.
+            end_before_reply(k, task);
             answer_hop(k, task, hop, Err(Errno::EAGAIN));
             signal::remote::forward(k, task);
         } else {
@@ -176,6 +177,7 @@ fn process_remote_task_exit(
         if let Some(hop) = task.popcorn.hop.take() {
             task.popcorn.peer_nid.set(Some(hop.nid));
             task.popcorn.peer_pid.set(hop.pid);
+            end_before_reply(k, task);
             answer_hop(k, task, hop, Err(errno));
             // What has come for it meanwhile; it looks for signals before it goes on.
             signal::remote::forward(k, task);
