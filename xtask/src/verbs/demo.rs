@@ -19,7 +19,7 @@ computer, runs a real program on it, and tells what happened. First comes what t
 
 /// What to expect of a first time: figures of a machine with two cores and nothing else to do.
 const FIRST_TIME: &str = "\
-The first time takes about 5 minutes on two cores, less on more. Three of them go to Unicorn, the emulator of processors,
+The first time takes about 6 minutes on two cores, less on more. Half of them go to Unicorn, the emulator of processors,
 which is built from C source; the rest to the compiler, to Kettle itself, and to the C library of the programs that run in it.
 From the second time on it is a matter of seconds.
 ";
@@ -39,7 +39,7 @@ pub fn demo() -> Result<(), Failed> {
     let build = [
         Step::new(
             "Build the compiler driver kettle-cc, and Kettle with Unicorn",
-            "4 min the first time on 2 cores",
+            "6 min the first time on 2 cores",
             &["cargo", "build", "-p", "kettle-cc", "-p", "emu", "--bins"],
         ),
         Step::new(

@@ -38,13 +38,13 @@ fn steps(size: Size, have_nextest: bool) -> Vec<Step> {
     };
     let usually = match size {
         Size::Usual => "10 min the first time on 2 cores",
-        Size::Full => "20 min the first time on 2 cores",
+        Size::Full => "17 min the first time on 2 cores",
     };
     vec![
         Step::new("Formatting", "", &["cargo", "fmt", "--all", "--check"]),
         Step::new(
             "Lints, after building Unicorn",
-            "4 min the first time on 2 cores",
+            "5 min the first time on 2 cores",
             &clippy.split(' ').collect::<Vec<_>>(),
         ),
         Step::new("Tests, house rules and licences included", usually, &tests),
